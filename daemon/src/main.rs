@@ -1,0 +1,2 @@
+//! hoistd
+fn main() {}
