@@ -1,0 +1,242 @@
+//! A compiled flag and the answer it gives.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use crate::context::Context;
+use crate::rule::{Rule, Scope};
+use crate::witness::Witness;
+
+/// A flag ready to answer: rules compiled, variants parsed, metadata merged.
+#[derive(Debug)]
+pub struct Flag {
+    pub(crate) key: Box<str>,
+    pub(crate) flag_set: Option<Box<str>>,
+    pub(crate) source: Arc<str>,
+    pub(crate) enabled: bool,
+    pub(crate) variants: Box<[Variant]>,
+    pub(crate) default: Option<usize>,
+    /// `None` is a static flag: no targeting, or literally `{}`.
+    pub(crate) rule: Option<Arc<Rule>>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) definition: Box<str>,
+    /// Hash of all that the flag was compiled from; equal means the compiled flag can be kept.
+    pub(crate) fingerprint: u64,
+}
+
+/// One named value of a flag.
+#[derive(Debug)]
+pub struct Variant {
+    pub(crate) name: Box<str>,
+    pub(crate) value: serde_json::Value,
+    pub(crate) json: Box<str>,
+}
+
+/// The JSON type of a variant's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Bool,
+    /// A string.
+    String,
+    /// A number.
+    Number,
+    /// An object.
+    Object,
+    /// An array.
+    List,
+    /// `null`.
+    Null,
+}
+
+/// What a flag says about itself: the set's metadata with the flag's own over it, keys sorted.
+#[derive(Debug, Default)]
+pub struct Metadata {
+    pub(crate) entries: Box<[(Box<str>, serde_json::Value)]>,
+    pub(crate) json: Box<str>,
+}
+
+/// Why an answer is what it is (OpenFeature's resolution reason, as flagd gives it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The flag has no targeting.
+    Static,
+    /// Targeting chose the variant.
+    TargetingMatch,
+    /// Targeting chose nothing, or there is nothing to choose.
+    Default,
+    /// The flag is switched off.
+    Disabled,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "STATIC",
+            Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Default => "DEFAULT",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a flag that exists gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The rule could not be evaluated (OpenFeature's `PARSE_ERROR`).
+    Parse,
+    /// The rule named a variant that the flag does not have (OpenFeature's `GENERAL`).
+    UnknownVariant,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Parse => "the targeting rule could not be evaluated",
+            Self::UnknownVariant => "the targeting rule names a variant that the flag does not have",
+        })
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A flag's answer. Without a variant the caller's own default stands (contract 3.7).
+#[derive(Clone, Copy, Debug)]
+pub struct Resolution<'f> {
+    /// The chosen variant.
+    pub variant: Option<&'f Variant>,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Flag {
+    /// The key that applications ask for.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The flag set the flag belongs to, if any (contract 6.4).
+    pub fn flag_set(&self) -> Option<&str> {
+        self.flag_set.as_deref()
+    }
+
+    /// The source that defined the flag, named as selectors name it (contract 1.4).
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the flag is switched on.
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The variants in document order.
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// The variant that stands when targeting chooses none.
+    pub fn default_variant(&self) -> Option<&Variant> {
+        self.default.and_then(|index| self.variants.get(index))
+    }
+
+    /// Whether every context gets the same answer.
+    pub fn is_static(&self) -> bool {
+        self.rule.is_none() || !self.enabled
+    }
+
+    /// The merged metadata of flag and flag set.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The flag as a sync payload carries it: one JSON object (contract 5.2).
+    pub fn definition(&self) -> &str {
+        &self.definition
+    }
+
+    /// Answers for `context` (contract 7.1). `now` is the time in Unix seconds, shown to rules as `$flagd.timestamp`.
+    ///
+    /// # Errors
+    /// The rule cannot be evaluated, or names a variant that does not exist.
+    #[inline]
+    pub fn resolve<'a, W: Witness>(
+        &'a self,
+        context: &'a Context<'a>,
+        now: u64,
+        bump: &'a Bump,
+        witness: &mut W,
+    ) -> Result<Resolution<'a>, Fault> {
+        if !self.enabled {
+            return Ok(Resolution { variant: None, reason: Reason::Disabled });
+        }
+        let Some(rule) = &self.rule else {
+            let variant = self.default_variant();
+            let reason = if variant.is_some() { Reason::Static } else { Reason::Default };
+            return Ok(Resolution { variant, reason });
+        };
+        let scope = Scope::new(context, &self.key, now, bump);
+        let outcome = rule.run(&scope, witness).map_err(|_| Fault::Parse)?;
+        match outcome.variant_name(bump).map_err(|_| Fault::Parse)? {
+            None => Ok(Resolution { variant: self.default_variant(), reason: Reason::Default }),
+            Some(name) => {
+                let variant = self
+                    .variants
+                    .iter()
+                    .find(|variant| &*variant.name == name)
+                    .ok_or(Fault::UnknownVariant)?;
+                Ok(Resolution { variant: Some(variant), reason: Reason::TargetingMatch })
+            }
+        }
+    }
+}
+
+impl Variant {
+    /// The name that targeting and `defaultVariant` use.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value.
+    pub fn value(&self) -> &serde_json::Value {
+        &self.value
+    }
+
+    /// The value as JSON text, numbers printed as the doubles they are (contract 3.8).
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// The value's JSON type.
+    pub fn kind(&self) -> Kind {
+        match self.value {
+            serde_json::Value::Null => Kind::Null,
+            serde_json::Value::Bool(_) => Kind::Bool,
+            serde_json::Value::Number(_) => Kind::Number,
+            serde_json::Value::String(_) => Kind::String,
+            serde_json::Value::Array(_) => Kind::List,
+            serde_json::Value::Object(_) => Kind::Object,
+        }
+    }
+}
+
+impl Metadata {
+    /// Keys and values, sorted by key, without the `null` ones.
+    pub fn entries(&self) -> &[(Box<str>, serde_json::Value)] {
+        &self.entries
+    }
+
+    /// The same as one JSON object.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}

@@ -1,0 +1,1 @@
+//! MurmurHash3 x86_32.

@@ -1,0 +1,141 @@
+//! All flags of all sources at one moment: built once, then only read.
+
+use std::cmp::Reverse;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::compile::Layer;
+use crate::flag::Flag;
+use crate::selector::Selector;
+
+/// Every flag by key, by flag set and by source, with the winner of each already decided.
+///
+/// A key in several sources means the flag of the source with the highest priority; among equals, the greatest flag set in
+/// byte order (contract 6.5). A source's own flags stay reachable by its selector even when another source wins.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    generation: u64,
+    flags: Box<[Arc<Flag>]>,
+    any: Index,
+    by_set: Index,
+    by_source: Index,
+}
+
+/// Positions in `Snapshot::flags`: a hash table for one flag, a sorted list for all.
+#[derive(Debug, Default)]
+struct Index {
+    hasher: RandomState,
+    table: HashTable<u32>,
+    sorted: Box<[u32]>,
+}
+
+impl Snapshot {
+    /// Folds layers into one view, the first with the lowest priority.
+    pub fn fold<'l>(layers: impl IntoIterator<Item = &'l Layer>, generation: u64) -> Self {
+        let mut ranked: Vec<(usize, &Arc<Flag>)> = Vec::new();
+        for (priority, layer) in layers.into_iter().enumerate() {
+            ranked.extend(layer.flags().iter().map(|flag| (priority, flag)));
+        }
+        // Sorted as bulk answers list them; of two flags with one identity the stronger comes first.
+        ranked.sort_by(|(p, a), (q, b)| {
+            (a.flag_set(), a.key(), Reverse(p)).cmp(&(b.flag_set(), b.key(), Reverse(q)))
+        });
+        let priorities: Vec<usize> = ranked.iter().map(|(priority, _)| *priority).collect();
+        let flags: Box<[Arc<Flag>]> = ranked.into_iter().map(|(_, flag)| Arc::clone(flag)).collect();
+        let stronger = |new: u32, old: u32| {
+            let rank = |at: u32| (priorities[at as usize], flags[at as usize].flag_set());
+            rank(new) > rank(old)
+        };
+        let any = Index::build(&flags, |_| "", stronger);
+        let by_set = Index::build(&flags, |flag| flag.flag_set().unwrap_or_default(), stronger);
+        let by_source = Index::build(&flags, Flag::source, stronger);
+        Self { generation, flags, any, by_set, by_source }
+    }
+
+    /// Which fold this is; greater is later.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Every flag of every source, the shadowed ones too, by flag set (none first), key and falling priority.
+    pub fn flags(&self) -> &[Arc<Flag>] {
+        &self.flags
+    }
+
+    /// The flag that `key` means under `selector`.
+    #[inline]
+    pub fn find(&self, selector: &Selector<'_>, key: &str) -> Option<&Arc<Flag>> {
+        match *selector {
+            Selector::Any => self.any.find(&self.flags, |_| true, "", key),
+            Selector::FlagSet(id) => {
+                self.by_set.find(&self.flags, |flag| flag.flag_set().unwrap_or_default() == id, id, key)
+            }
+            Selector::Source(uri) => self.by_source.find(&self.flags, |flag| flag.source() == uri, uri, key),
+        }
+    }
+
+    /// The flags that `selector` means, one per key, by flag set (none first) and key.
+    pub fn select<'s>(&'s self, selector: &Selector<'s>) -> impl Iterator<Item = &'s Arc<Flag>> {
+        let selector = *selector;
+        let index = match selector {
+            Selector::Any => &self.any,
+            Selector::FlagSet(_) => &self.by_set,
+            Selector::Source(_) => &self.by_source,
+        };
+        index.sorted.iter().map(|&at| &self.flags[at as usize]).filter(move |flag| match selector {
+            Selector::Any => true,
+            Selector::FlagSet(id) => flag.flag_set().unwrap_or_default() == id,
+            Selector::Source(uri) => flag.source() == uri,
+        })
+    }
+}
+
+impl Index {
+    fn build<'f>(
+        flags: &'f [Arc<Flag>],
+        scope: impl Fn(&'f Flag) -> &'f str,
+        stronger: impl Fn(u32, u32) -> bool,
+    ) -> Self {
+        let hasher = RandomState::default();
+        let mut table = HashTable::with_capacity(flags.len());
+        let hash = |at: u32| hasher.hash_one((scope(&flags[at as usize]), flags[at as usize].key()));
+        for at in 0..u32::try_from(flags.len()).unwrap_or(u32::MAX) {
+            let flag = &flags[at as usize];
+            let same = |other: &u32| {
+                let other = &flags[*other as usize];
+                other.key() == flag.key() && scope(other) == scope(flag)
+            };
+            match table.entry(hash(at), same, |other| hash(*other)) {
+                hashbrown::hash_table::Entry::Vacant(slot) => {
+                    slot.insert(at);
+                }
+                hashbrown::hash_table::Entry::Occupied(mut slot) if stronger(at, *slot.get()) => {
+                    *slot.get_mut() = at
+                }
+                hashbrown::hash_table::Entry::Occupied(_) => {}
+            }
+        }
+        let mut sorted: Box<[u32]> = table.iter().copied().collect();
+        sorted.sort_unstable();
+        Self { hasher, table, sorted }
+    }
+
+    #[inline]
+    fn find<'f>(
+        &self,
+        flags: &'f [Arc<Flag>],
+        in_scope: impl Fn(&Flag) -> bool,
+        scope: &str,
+        key: &str,
+    ) -> Option<&'f Arc<Flag>> {
+        let hash = self.hasher.hash_one((scope, key));
+        let at = self.table.find(hash, |at| {
+            let flag = &flags[*at as usize];
+            flag.key() == key && in_scope(flag)
+        })?;
+        Some(&flags[*at as usize])
+    }
+}
