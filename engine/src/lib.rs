@@ -22,6 +22,7 @@ mod hash;
 mod rule;
 mod selector;
 mod snapshot;
+mod text;
 mod value;
 mod witness;
 
@@ -33,6 +34,7 @@ pub use flag::{Fault, Flag, Kind, Metadata, Reason, Resolution, Variant};
 pub use rule::fractional::Bucketing;
 pub use selector::{Selector, SelectorError};
 pub use snapshot::Snapshot;
+pub use text::write_json;
 pub use value::Value;
 pub use witness::{Bucket, Step, Steps, Witness};
 
