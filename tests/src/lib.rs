@@ -1,1 +1,8 @@
-//! TODO
+//! The suite that asks every backend, protocol and stock client the same questions.
+//!
+//! - [`world`]: what a test stands in: free ports, folders, a daemon process, a small HTTP client.
+//!
+//! Everything here serves tests: helpers panic with a clear message when the world is not as it must be.
+#![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
+
+pub mod world;

@@ -1,0 +1,8 @@
+//! What a test stands in. Each part is small and independent of the others.
+
+mod daemon;
+pub mod http;
+mod place;
+
+pub use daemon::{Daemon, DaemonOptions, Ports};
+pub use place::{cargo_target, free_ports, shared, workspace};

@@ -1,0 +1,48 @@
+//! Where things are: folders of the workspace, shared test data, free ports.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+/// The root folder of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests crate lies in the workspace")
+        .to_path_buf()
+}
+
+/// A path below `../shared`, where public test data lies beside the workspace.
+///
+/// `None`, after a line saying so, when this machine does not have it: the test then has nothing to read and returns.
+#[must_use]
+pub fn shared(below: &str) -> Option<PathBuf> {
+    let beside = workspace().parent().map(|parent| parent.join("shared").join(below));
+    let found = beside.filter(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: no ../shared/{below}");
+    }
+    found
+}
+
+/// The folder that cargo builds into, found from the running test: `<target>/<profile>/deps/<test>`.
+#[must_use]
+pub fn cargo_target() -> PathBuf {
+    profile().parent().expect("a profile folder lies in the target folder").to_path_buf()
+}
+
+/// The folder of the running profile, such as `target/debug`.
+pub(crate) fn profile() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a path");
+    test.ancestors().nth(2).expect("a test runs from <profile>/deps").to_path_buf()
+}
+
+/// `N` loopback ports that were free a moment ago, all different.
+///
+/// Another process may take one before it is bound; whoever starts a listener on them should be ready to try again.
+#[must_use]
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free"));
+    held.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
+}
