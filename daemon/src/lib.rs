@@ -1,1 +1,3 @@
-//! hoistd
+//! The daemon as a library: what `hoistd` is made of.
+
+pub mod telemetry;
