@@ -1,8 +1,12 @@
 //! The suite that asks every backend, protocol and stock client the same questions.
 //!
 //! - [`world`]: what a test stands in: free ports, folders, a daemon process, a small HTTP client.
+//! - [`clients`]: stock OpenFeature clients in other languages, set up below the target folder.
+//! - [`testbed`]: the flagd-testbed scenarios, read where they lie and played through a client.
 //!
 //! Everything here serves tests: helpers panic with a clear message when the world is not as it must be.
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
 
+pub mod clients;
+pub mod testbed;
 pub mod world;

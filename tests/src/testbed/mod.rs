@@ -1,0 +1,118 @@
+//! The flagd-testbed: scenarios in Gherkin over a set of flags, played through stock OpenFeature clients.
+//!
+//! [`gherkin`] reads them, [`launch`] starts a daemon over the flags, [`driver`] talks to one client, [`play`] knows the
+//! steps, [`client`] says which scenarios a client takes and which of its own defects are known, [`run`] puts it together.
+
+mod client;
+mod driver;
+mod gherkin;
+mod launch;
+mod play;
+mod value;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+pub use client::{Client, Defect};
+pub use driver::{Driver, Event};
+pub use gherkin::{Case, Step};
+pub use launch::{Setup, Testbed};
+
+use crate::world;
+
+/// The features that are about evaluation, its events and its cache. The others are about a client's own options.
+const FEATURES: [&str; 9] = [
+    "contextEnrichment",
+    "disabled",
+    "evaluation",
+    "events",
+    "metadata",
+    "rpc-caching",
+    "selector",
+    "sync-payload",
+    "targeting",
+];
+
+/// Plays every scenario that the client takes, prints one line each and a summary, and panics if any failed.
+///
+/// `driver` makes the command that starts the client's driver, or says why this machine cannot have it.
+pub fn run(client: &Client, driver: impl FnOnce() -> Result<Command, String>) {
+    let Some(root) = world::shared("conformance/flagd-testbed") else { return };
+    let command = match driver() {
+        Ok(command) => command,
+        Err(why) => {
+            println!("skipped: {}: {why}", client.name);
+            return;
+        }
+    };
+    let mut report = Report::default();
+    let started = Instant::now();
+    let mut stage = play::Stage::new(client, Driver::start(command), &root);
+    for case in FEATURES.iter().flat_map(|name| gherkin::read(&root.join(format!("gherkin/{name}.feature"))))
+    {
+        if !client.takes(&case) {
+            report.not_for_it += 1;
+        } else if let Some(defect) = client.defect(&case) {
+            report.line("skip", &case.to_string(), defect.why);
+            report.skipped += 1;
+        } else {
+            match stage.play(&case) {
+                Ok(()) => report.pass(&case.to_string()),
+                Err(why) => report.fail(&case.to_string(), &why),
+            }
+        }
+    }
+    report.finish(client, started);
+}
+
+/// What came out, line by line.
+#[derive(Default)]
+struct Report {
+    lines: String,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    not_for_it: usize,
+}
+
+impl Report {
+    fn pass(&mut self, case: &str) {
+        self.passed += 1;
+        self.line("ok", case, "");
+    }
+
+    fn fail(&mut self, case: &str, why: &str) {
+        self.failed += 1;
+        self.line("FAIL", case, why);
+    }
+
+    fn line(&mut self, outcome: &str, case: &str, note: &str) {
+        let dash = if note.is_empty() { "" } else { "  -- " };
+        let _ = writeln!(self.lines, "{outcome:4} {case}{dash}{note}");
+    }
+
+    fn finish(mut self, client: &Client, started: Instant) {
+        let Self { passed, failed, skipped, not_for_it, .. } = self;
+        let _ = writeln!(
+            self.lines,
+            "{}: {passed} passed, {failed} failed, {skipped} skipped for a defect of the client, {not_for_it} not for it, {:.1} s",
+            client.name,
+            started.elapsed().as_secs_f64()
+        );
+        print!("{}", self.lines);
+        save(client, &self.lines);
+        assert!(passed > 0, "{} took no scenario", client.name);
+        assert!(failed == 0, "{}: {failed} scenarios failed", client.name);
+    }
+}
+
+/// Leaves the report below the target folder, because a passing test's output is not shown.
+fn save(client: &Client, lines: &str) {
+    let folder: &Path = &world::cargo_target().join("stock-clients/reports");
+    let file = folder.join(format!("{}.txt", client.name.replace(' ', "-")));
+    if let Err(e) = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, lines)) {
+        println!("no report in {}: {e}", file.display());
+    }
+}

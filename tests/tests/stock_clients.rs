@@ -1,0 +1,22 @@
+//! Stock OpenFeature clients, unchanged and in their own languages, play the flagd-testbed against the daemon.
+//!
+//! One test a client, so that `cargo test -p tests --test stock_clients python_rpc` runs one of them. With
+//! `HOIST_TEST_DAEMON=<program>` they talk to another daemon. Reports stay in `target/stock-clients/reports/`.
+
+use tests::clients::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
+use tests::testbed::run;
+
+#[test]
+fn python_rpc() {
+    run(&PYTHON_RPC, python);
+}
+
+#[test]
+fn python_in_process() {
+    run(&PYTHON_IN_PROCESS, python);
+}
+
+#[test]
+fn python_ofrep() {
+    run(&PYTHON_OFREP, python);
+}
