@@ -1,5 +1,6 @@
 //! The suite that asks every backend, protocol and stock client the same questions.
 //!
+//! - [`load`]: constant load on every protocol, each answer checked.
 //! - [`world`]: what a test stands in: free ports, folders, a daemon process, a small HTTP client.
 //! - [`clients`]: stock OpenFeature clients in other languages, set up below the target folder.
 //! - [`testbed`]: the flagd-testbed scenarios, read where they lie and played through a client.
@@ -8,5 +9,6 @@
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
 
 pub mod clients;
+pub mod load;
 pub mod testbed;
 pub mod world;
