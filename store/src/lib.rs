@@ -1,1 +1,37 @@
-//! TODO
+//! The store: from an origin's bytes to the flag snapshot that everybody reads.
+//!
+//! ```text
+//! Origin --registry--> Source::follow --bytes--> Feed::deliver            one supervised task per origin
+//!                                                  |
+//!            document: JSON or YAML -> JSON text   |   off the request threads, one document of a source at a time
+//!            engine:   definition  -> Layer        |   a bad document replaces nothing, a bad flag keeps its last good self
+//!            merge:    layers by priority -> Snapshot
+//!            change:   equal? then silence         v
+//!                                  one atomic swap, then `Store::subscribe` wakes everybody
+//! ```
+//!
+//! Readers never wait: [`Store::read`] takes no lock. What went wrong, and since when, is in [`Store::sources`].
+//!
+//! What is not here: protocols and clients, environment variables, the wall clock (it is handed in), and every vendor
+//! (their sources are [`SourceKind`]s handed in by the daemon).
+
+mod change;
+mod document;
+mod merge;
+mod origin;
+mod registry;
+mod source;
+mod sources;
+mod status;
+mod store;
+mod supervise;
+
+pub use change::{ChangeKind, diff};
+pub use document::{Format, json_text, place_problems};
+pub use origin::{Origin, OriginError};
+pub use registry::{BUILT_IN, find};
+pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceError, SourceKind, Verdict};
+pub use sources::file::File;
+pub use sources::memory::{Memory, MemoryHandle};
+pub use status::{Kept, Notices, SourceStatus, State};
+pub use store::{Settings, Store};

@@ -1,0 +1,173 @@
+//! From bytes to JSON text, within limits.
+
+mod locate;
+mod yaml;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use engine::{Malformed, Place, Problem};
+
+/// How deep a document may nest: what a flag needs, doubled, and far from any stack's end.
+pub(crate) const MAX_DEPTH: usize = 128;
+
+/// What a document is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// YAML 1.2, its first document only.
+    Yaml,
+}
+
+impl Format {
+    /// The format that the extension of `path` stands for: `json`, `yaml` or `yml` in any case (contract 6.6).
+    ///
+    /// # Errors
+    /// The extension is another one, or there is none.
+    pub fn of_path(path: impl AsRef<Path>) -> Result<Self, String> {
+        let extension = path.as_ref().extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        match extension.as_str() {
+            "json" => Ok(Self::Json),
+            "yaml" | "yml" => Ok(Self::Yaml),
+            other => Err(format!(
+                "unsupported file format: '{}'; the name must end in .json, .yaml or .yml",
+                other.escape_default()
+            )),
+        }
+    }
+
+    /// The format that a `Content-Type` stands for (contract 6.6). Parameters such as `charset` do not matter.
+    ///
+    /// # Errors
+    /// The media type is neither JSON's nor YAML's.
+    pub fn of_media_type(text: &str) -> Result<Self, String> {
+        let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match media_type.as_str() {
+            "application/json" => Ok(Self::Json),
+            "application/yaml" | "application/x-yaml" => Ok(Self::Yaml),
+            other => Err(format!("unsupported file format: '{}'", other.escape_default())),
+        }
+    }
+}
+
+/// The document as JSON text, borrowed if it is JSON already. A byte order mark is accepted.
+///
+/// `most` bounds the bytes read and the text made of them; nesting is bounded too.
+///
+/// # Errors
+/// The document is too large, not UTF-8, nested too deeply, or not valid YAML. JSON is not parsed yet.
+pub fn json_text(bytes: &[u8], format: Format, most: usize) -> Result<Cow<'_, str>, Malformed> {
+    if bytes.len() > most {
+        return Err(Malformed { message: too_large(most), place: None });
+    }
+    let text = utf8(bytes)?;
+    match format {
+        Format::Json => {
+            check_depth(text)?;
+            Ok(text.into())
+        }
+        Format::Yaml => yaml::to_json(text, most).map(Cow::from),
+    }
+}
+
+/// Fills in where in the document's bytes each problem is; one walk over the document for all of them.
+pub fn place_problems(problems: &mut [Problem], bytes: &[u8], format: Format) {
+    let Ok(text) = utf8(bytes) else { return };
+    match format {
+        // JSON is YAML, as far as finding one's way goes.
+        Format::Json | Format::Yaml => locate::in_yaml(text, problems),
+    }
+}
+
+/// What is said of a document with more than `most` bytes.
+pub(crate) fn too_large(most: usize) -> String {
+    format!("the document is larger than {most} bytes")
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        Malformed {
+            message: "the document is not UTF-8".to_owned(),
+            place: Some(place_at(&good, good.len())),
+        }
+    })
+}
+
+/// Refuses deep nesting before anything recurses.
+fn check_depth(json: &str) -> Result<(), Malformed> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' if depth == MAX_DEPTH => {
+                let message = format!("nested more than {MAX_DEPTH} levels deep");
+                return Err(Malformed { message, place: Some(place_at(json, at)) });
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The place of the byte at `offset`.
+fn place_at(text: &str, offset: usize) -> Place {
+    let before = &text[..offset];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 1 << 20;
+
+    #[test]
+    fn formats() {
+        assert_eq!(Format::of_path("a/b.JSON"), Ok(Format::Json));
+        assert_eq!(Format::of_path("b.yml"), Ok(Format::Yaml));
+        assert_eq!(Format::of_path("b.Yaml"), Ok(Format::Yaml));
+        assert!(Format::of_path("b.toml").expect_err("toml").contains("unsupported file format: 'toml'"));
+        assert!(Format::of_path("flags").expect_err("none").contains("unsupported file format: ''"));
+        assert_eq!(Format::of_media_type("Application/JSON; charset=utf-8"), Ok(Format::Json));
+        assert_eq!(Format::of_media_type("application/x-yaml"), Ok(Format::Yaml));
+        assert!(Format::of_media_type("text/html").is_err());
+    }
+
+    #[test]
+    fn json_is_borrowed_and_its_mark_removed() {
+        let text = json_text(b"\xef\xbb\xbf{\"flags\":{}}", Format::Json, MOST).expect("text");
+        assert_eq!(text, "{\"flags\":{}}");
+        assert!(matches!(text, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused_where_it_is() {
+        let error = json_text(b"{\n \"\xc3\xa4\xff\"}", Format::Json, MOST).expect_err("bytes");
+        assert_eq!(error.place, Some(Place { line: 2, column: 4 }));
+    }
+
+    #[test]
+    fn size_is_bounded() {
+        let error = json_text(&[b' '; 11], Format::Json, 10).expect_err("size");
+        assert_eq!(error.message, "the document is larger than 10 bytes");
+    }
+
+    #[test]
+    fn depth_is_bounded_without_recursion() {
+        let nest = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(check_depth(&nest(MAX_DEPTH)).is_ok());
+        let error = check_depth(&nest(MAX_DEPTH + 1)).expect_err("depth");
+        assert_eq!(error.place, Some(Place { line: 1, column: MAX_DEPTH + 1 }));
+        assert!(check_depth(&nest(5_000_000)).is_err());
+        assert!(check_depth(&format!("[\"{}\\\"[\"]", "[".repeat(1_000))).is_ok(), "brackets in strings");
+    }
+}

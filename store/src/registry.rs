@@ -1,0 +1,12 @@
+//! The sources that are always there, one line each.
+
+use crate::source::SourceKind;
+use crate::sources::file;
+
+/// Every kind of source this crate has.
+pub static BUILT_IN: &[&SourceKind] = &[&file::KIND];
+
+/// The kind that serves `provider`, if one of `kinds` does.
+pub fn find(kinds: &[&'static SourceKind], provider: &str) -> Option<&'static SourceKind> {
+    kinds.iter().find(|kind| kind.providers.contains(&provider)).copied()
+}

@@ -1,0 +1,200 @@
+//! What a source is: one verb, `follow`, and the feed it delivers to.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::document::Format;
+use crate::origin::{Origin, OriginError};
+use crate::store::Shared;
+use crate::supervise::jitter;
+
+/// Follows an origin.
+///
+/// A source delivers versions until it cannot. It never parses, retries, backs off or reports health: the supervisor
+/// does that from [`SourceError::retry`]. It never listens for shutdown either: dropping the future is the stop.
+#[async_trait]
+pub trait Source: Send {
+    /// Delivers the origin's document, then every later version of it.
+    ///
+    /// # Errors
+    /// The origin cannot be followed any longer. Unless the error says [`Retry::Never`], `follow` is called again.
+    async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError>;
+}
+
+/// A kind of source, as the registry lists it.
+pub struct SourceKind {
+    /// The provider names that mean this kind, the usual one first.
+    pub providers: &'static [&'static str],
+    /// Builds the source of an origin. No I/O happens yet.
+    pub build: fn(&Origin) -> Result<Box<dyn Source>, OriginError>,
+}
+
+/// Why a source stopped following.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceError {
+    /// What went wrong.
+    pub what: String,
+    /// With which file, address or object; nothing secret.
+    pub place: String,
+    /// Whether to try again.
+    pub retry: Retry,
+}
+
+/// Whether, and when, to follow an origin again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// After a while that grows, with jitter.
+    Backoff,
+    /// After just this long.
+    After(Duration),
+    /// Never: the configuration must change first.
+    Never,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+/// One version of an origin's document.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The bytes as they came.
+    pub bytes: Vec<u8>,
+    /// What they are.
+    pub format: Format,
+    /// What the origin calls this version: an ETag, a commit.
+    pub revision: Option<String>,
+    /// The origin may be in the middle of writing: a refusal is handed back and not yet reported, so that the source can
+    /// look again.
+    pub provisional: bool,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The document is in service, whether or not it changed anything.
+    Accepted,
+    /// The document is refused; what was served before still is.
+    Refused,
+}
+
+/// Where a source delivers to.
+pub struct Feed<'s> {
+    shared: &'s Arc<Shared>,
+    slot: usize,
+    pub(crate) delivered: bool,
+}
+
+impl<'s> Feed<'s> {
+    pub(crate) fn new(shared: &'s Arc<Shared>, slot: usize) -> Self {
+        Self { shared, slot, delivered: false }
+    }
+
+    /// Hands over a version. Bytes equal to the last ones are silence.
+    ///
+    /// Parsing and compiling happen on a thread of their own; the future ends when the document is in service or refused.
+    pub async fn deliver(&mut self, delivery: Delivery) -> Verdict {
+        let (shared, slot) = (Arc::clone(self.shared), self.slot);
+        self.delivered = true;
+        match tokio::task::spawn_blocking(move || shared.receive(slot, delivery)).await {
+            Ok(verdict) => verdict,
+            Err(failure) => {
+                let cause =
+                    failure.try_into_panic().map_or_else(|error| error.to_string(), |p| panic_text(&*p));
+                self.refuse(format!("internal error: {cause}"))
+            }
+        }
+    }
+
+    /// Says that the origin has a version that is not worth reading, such as one of a size beyond the limit.
+    pub fn refuse(&mut self, why: String) -> Verdict {
+        self.delivered = true;
+        self.shared.refuse(self.slot, why);
+        Verdict::Refused
+    }
+
+    /// Says that the origin was asked and still has the version delivered last.
+    pub fn unchanged(&mut self) {
+        self.delivered = true;
+        self.shared.unchanged(self.slot);
+    }
+
+    /// The most bytes a document may have. Read one more at most, then [`refuse`](Self::refuse).
+    pub fn max_bytes(&self) -> usize {
+        self.shared.settings.max_bytes
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Asks an origin that has to be asked.
+pub trait Fetch: Send {
+    /// The origin's document, or `None` if it still is the version `seen`. `most` is the number of bytes to accept.
+    ///
+    /// # Errors
+    /// The origin did not give an answer that can be used.
+    fn fetch(
+        &mut self,
+        seen: Option<&str>,
+        most: usize,
+    ) -> impl Future<Output = Result<Option<Fetched>, SourceError>> + Send;
+}
+
+/// An answer of an origin that was asked.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The bytes as they came.
+    pub bytes: Vec<u8>,
+    /// What they are.
+    pub format: Format,
+    /// What the origin calls this version; given back to [`Fetch::fetch`] once the document was accepted.
+    pub revision: Option<String>,
+}
+
+/// Follows an origin by asking it again and again.
+#[derive(Debug)]
+pub struct Poll<F> {
+    fetch: F,
+    interval: Duration,
+    seen: Option<String>,
+}
+
+impl<F: Fetch> Poll<F> {
+    /// Asks at once, then every `interval`, give or take a tenth so that many daemons do not ask in step.
+    pub fn new(fetch: F, interval: Duration) -> Self {
+        Self { fetch, interval, seen: None }
+    }
+}
+
+#[async_trait]
+impl<F: Fetch> Source for Poll<F> {
+    async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
+        loop {
+            match self.fetch.fetch(self.seen.as_deref(), feed.max_bytes()).await? {
+                None => feed.unchanged(),
+                Some(Fetched { bytes, format, revision }) => {
+                    // A revision is remembered only with its document in service: a refused one is asked for again.
+                    let delivery = Delivery { bytes, format, revision: revision.clone(), provisional: false };
+                    self.seen = match feed.deliver(delivery).await {
+                        Verdict::Accepted => revision,
+                        Verdict::Refused => None,
+                    };
+                }
+            }
+            tokio::time::sleep(self.interval.mul_f64(0.9 + 0.2 * jitter())).await;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The sources, one file each.
+
+pub(crate) mod file;
+pub(crate) mod memory;

@@ -1,0 +1,151 @@
+//! What is known about each source, for whoever asks: readiness, metrics, logs, the command line.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use engine::Problem;
+
+use crate::origin::Origin;
+
+/// How a source is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is known yet.
+    Pending,
+    /// The origin's latest document is in service.
+    Ok,
+    /// The origin's latest document was refused; the one before it, if any, is in service.
+    Refused,
+    /// The origin cannot be read: the file is missing, the server does not answer. It is tried again.
+    Unreachable,
+    /// The source gave up for good.
+    Stopped,
+}
+
+impl State {
+    /// The state in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What is known about a source.
+#[derive(Clone, Debug)]
+pub struct SourceStatus {
+    /// The name that selectors use. It may hold credentials; for people there is `origin`.
+    pub name: Arc<str>,
+    /// The name with whatever may be secret left out.
+    pub origin: String,
+    /// The provider, such as `file`.
+    pub kind: Box<str>,
+    /// How it is doing.
+    pub state: State,
+    /// Whether a document of it is in service.
+    pub ready: bool,
+    /// When the origin last showed the document in service, or showed it again.
+    pub last_success: Option<Seen>,
+    /// SHA-256 of the document in service, in hexadecimal.
+    pub revision: Option<Box<str>>,
+    /// What the origin calls the document in service: an ETag, a commit.
+    pub origin_revision: Option<String>,
+    /// The snapshot generation that the document in service came with.
+    pub generation: u64,
+    /// Documents accepted, the unchanged ones not counted.
+    pub accepted: u64,
+    /// Documents refused.
+    pub refused: u64,
+    /// Flags in service, shadowed ones included.
+    pub flags: usize,
+    /// Why `state` is not `Ok`.
+    pub error: Option<String>,
+    /// What is wrong with the latest document.
+    pub problems: Notices,
+    /// Flags in service from an earlier document because the latest one spoils them.
+    pub kept: Kept,
+    /// Flags that a source of higher priority defines too, and which are therefore not what a plain request gets.
+    pub shadowed: Notices,
+}
+
+/// A moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The wall clock, for people.
+    pub at: SystemTime,
+    /// The monotonic clock, for ages.
+    pub since: Instant,
+}
+
+/// Problems, the first hundred of them.
+#[derive(Clone, Debug, Default)]
+pub struct Notices {
+    /// The first ones.
+    pub list: Vec<Problem>,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// Keys of kept flags, the first hundred of them.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The first ones.
+    pub list: Vec<Box<str>>,
+    /// How many there are.
+    pub total: usize,
+}
+
+impl Notices {
+    /// How many of a kind are kept per source; beyond that they are counted.
+    pub(crate) const KEPT: usize = 100;
+
+    pub(crate) fn of(mut problems: Vec<Problem>) -> Self {
+        let total = problems.len();
+        problems.truncate(Self::KEPT);
+        problems.shrink_to_fit();
+        Self { list: problems, total }
+    }
+
+    pub(crate) fn push(&mut self, problem: impl FnOnce() -> Problem) {
+        self.total += 1;
+        if self.list.len() < Self::KEPT {
+            self.list.push(problem());
+        }
+    }
+}
+
+impl Kept {
+    pub(crate) fn push(&mut self, key: &str) {
+        self.total += 1;
+        if self.list.len() < Notices::KEPT {
+            self.list.push(key.into());
+        }
+    }
+}
+
+impl SourceStatus {
+    pub(crate) fn new(origin: &Origin) -> Self {
+        Self {
+            name: Arc::clone(origin.name()),
+            origin: origin.to_string(),
+            kind: origin.provider().into(),
+            state: State::Pending,
+            ready: false,
+            last_success: None,
+            revision: None,
+            origin_revision: None,
+            generation: 0,
+            accepted: 0,
+            refused: 0,
+            flags: 0,
+            error: None,
+            problems: Notices::default(),
+            kept: Kept::default(),
+            shadowed: Notices::default(),
+        }
+    }
+}
