@@ -1,3 +1,6 @@
 //! The daemon as a library: what `hoistd` is made of.
 
+pub mod args;
+pub mod cli;
+pub mod config;
 pub mod telemetry;

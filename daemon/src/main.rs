@@ -1,2 +1,38 @@
-//! hoistd
-fn main() {}
+//! The life of the process: read the command line, run the command, answer with an exit code.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use hoistd::args::{self, Command, CommandLine, Environment};
+use hoistd::cli;
+
+fn main() -> ExitCode {
+    let line = match CommandLine::from_process() {
+        Ok(line) => line,
+        Err(error) => {
+            // Nobody is left to tell when the terminal itself is gone.
+            let _ = error.print();
+            return ExitCode::from(args::exit_code(&error));
+        }
+    };
+    match run(line) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(line: CommandLine) -> Result<(), Box<dyn Error>> {
+    let environment = Environment::from_process();
+    let out = &mut io::stdout();
+    match line.command {
+        None => args::command().print_help()?,
+        Some(Command::Version) => cli::version::run(out)?,
+        Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
+        Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
+    }
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! The public flag-schema documents, and our own table of breaches with the sentence each must give.
 #![cfg(feature = "validate")]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,41 @@
+//! The environment, read once.
+
+use std::collections::BTreeMap;
+
+/// The environment variables that may matter to us: ours, flagd's, and a few that everybody reads.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+/// Variables beside `FLAGD_*` and `HOISTD_*`.
+const OTHERS: &[&str] = &["HOME", "AZURE_STORAGE_ACCOUNT"];
+
+impl Environment {
+    /// Reads the process's environment. Bytes that are not UTF-8 are replaced.
+    pub fn from_process() -> Self {
+        let all = std::env::vars_os();
+        all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    /// The value of a variable. An empty one counts as unset, as it does for flagd.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        let ours =
+            |name: &str| name.starts_with("FLAGD_") || name.starts_with("HOISTD_") || OTHERS.contains(&name);
+        Self { variables: variables.into_iter().filter(|(name, _)| ours(name)).collect() }
+    }
+}
+
+/// Names only: a value may hold a token.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}

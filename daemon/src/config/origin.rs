@@ -1,0 +1,219 @@
+//! Where flags live: the URIs of `--uri` and the entries of `--sources`, as one list. A later origin wins.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::entry;
+use super::error::quoted;
+use super::given::{Given, Places};
+use super::{Address, ConfigError, Secret};
+
+/// How an origin is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// A file, watched in the way that suits its file system.
+    File,
+    /// A file, watched by notifications.
+    Fsnotify,
+    /// A file, polled.
+    Fileinfo,
+    /// A Kubernetes custom resource.
+    Kubernetes,
+    /// An HTTP URL, polled.
+    Http,
+    /// A gRPC sync stream.
+    Grpc,
+    /// An object in Google Cloud Storage.
+    Gcs,
+    /// An object in Azure Blob Storage.
+    Azblob,
+    /// An object in S3.
+    S3,
+}
+
+/// Every provider by its name in `sources`.
+pub(crate) const PROVIDERS: [(&str, Provider); 9] = [
+    ("file", Provider::File),
+    ("fsnotify", Provider::Fsnotify),
+    ("fileinfo", Provider::Fileinfo),
+    ("kubernetes", Provider::Kubernetes),
+    ("http", Provider::Http),
+    ("grpc", Provider::Grpc),
+    ("gcs", Provider::Gcs),
+    ("azblob", Provider::Azblob),
+    ("s3", Provider::S3),
+];
+
+/// Schemes of flagd's own making, which are no part of the origin's name; the last column is TLS.
+pub(crate) const STRIPPED: [(&str, Provider, bool); 4] = [
+    ("file:", Provider::File, false),
+    ("core.openfeature.dev/", Provider::Kubernetes, false),
+    ("grpc://", Provider::Grpc, false),
+    ("grpcs://", Provider::Grpc, true),
+];
+
+/// Providers that this build can follow.
+const BUILT: [Provider; 3] = [Provider::File, Provider::Fsnotify, Provider::Fileinfo];
+
+/// Longest polling interval of an HTTP origin: a day.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
+
+impl Provider {
+    /// Its name in `sources`.
+    pub fn name(self) -> &'static str {
+        PROVIDERS.iter().find(|(_, provider)| *provider == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// One place where flags live, with its options. Options that do not apply to the provider keep their default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginConfig {
+    /// Path, URL or target, without flagd's own scheme. It is also the name that selectors and metadata call `source`.
+    pub uri: Address,
+    /// How it is reached.
+    pub provider: Provider,
+    /// Value of the `Authorization` header (http).
+    pub authorization: Option<Secret>,
+    /// Certificate authority that the server is checked against (grpc).
+    pub cert_path: Option<PathBuf>,
+    /// Whether the connection uses TLS (grpc; an http URL says so itself).
+    pub tls: bool,
+    /// Identity shown to the sync service (grpc).
+    pub provider_id: Option<String>,
+    /// Selector sent to the sync service (grpc).
+    pub selector: Option<String>,
+    /// Time between polls (http, blobs).
+    pub interval: Duration,
+    /// What the phase of the polls is derived from (http).
+    pub interval_seed: Option<String>,
+    /// Largest message in bytes (grpc); none means the transport's own limit.
+    pub max_message_bytes: Option<u64>,
+    /// Longest time for one request (http); none means no limit.
+    pub timeout: Option<Duration>,
+    /// Whether the service may send differences (grpc).
+    pub incremental_updates: bool,
+    /// Headers of each request (http) or metadata (grpc).
+    pub headers: BTreeMap<String, Secret>,
+    /// Client credentials (http).
+    pub oauth: Option<Oauth>,
+}
+
+/// OAuth client credentials of an HTTP origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oauth {
+    /// Client id; absent when `folder` holds it.
+    pub client_id: Option<String>,
+    /// Client secret; absent when `folder` holds it.
+    pub client_secret: Option<Secret>,
+    /// Where tokens are fetched.
+    pub token_url: Address,
+    /// Directory with the files `client-id` and `client-secret`.
+    pub folder: Option<PathBuf>,
+    /// How often the folder is read again.
+    pub reload_delay: Duration,
+}
+
+impl OriginConfig {
+    /// An origin without options, polled every 5 s where it is polled.
+    pub fn new(provider: Provider, uri: impl Into<String>) -> Self {
+        Self {
+            uri: Address::from(uri.into()),
+            provider,
+            authorization: None,
+            cert_path: None,
+            tls: false,
+            provider_id: None,
+            selector: None,
+            interval: Duration::from_secs(5),
+            interval_seed: None,
+            max_message_bytes: None,
+            timeout: None,
+            incremental_updates: false,
+            headers: BTreeMap::new(),
+            oauth: None,
+        }
+    }
+
+    /// Reads one URI as flagd's `--uri` does; none when no scheme fits.
+    pub fn parse(uri: &str) -> Option<Self> {
+        let stripped = STRIPPED.iter().find_map(|(scheme, provider, tls)| {
+            let rest = uri.strip_prefix(scheme)?;
+            Some(Self { tls: *tls, ..Self::new(*provider, rest) })
+        });
+        stripped.or_else(|| whole(uri).map(|provider| Self::new(provider, uri)))
+    }
+}
+
+/// The provider of a URI that keeps its scheme.
+fn whole(uri: &str) -> Option<Provider> {
+    let bucket = |scheme| {
+        let rest: &str = uri.strip_prefix(scheme)?;
+        // A bucket's name and a slash are mandatory.
+        rest.find('/').filter(|end| *end > 0)
+    };
+    if uri.starts_with("http://") || uri.starts_with("https://") {
+        Some(Provider::Http)
+    } else if ["envoy", "dns", "uds", "xds"].iter().any(|name| uri.starts_with(name)) {
+        Some(Provider::Grpc)
+    } else if bucket("gs://").is_some() {
+        Some(Provider::Gcs)
+    } else if bucket("azblob://").is_some() {
+        Some(Provider::Azblob)
+    } else {
+        bucket("s3://").map(|_| Provider::S3)
+    }
+}
+
+/// All origins in order: every `--uri`, then every entry of `--sources`.
+pub(crate) fn read(places: &Places<'_>) -> Result<Vec<OriginConfig>, ConfigError> {
+    let mut origins = Vec::new();
+    let uris = places.get("uri");
+    for uri in uris.list()? {
+        let origin = OriginConfig::parse(&uri).ok_or_else(|| uris.wrong(no_scheme(&uri)))?;
+        check(&origin, &uris, places)?;
+        origins.push(origin);
+    }
+    let sources = places.get("sources");
+    for origin in entry::read(&sources)? {
+        check(&origin, &sources, places)?;
+        origins.push(origin);
+    }
+    Ok(origins)
+}
+
+fn no_scheme(uri: &str) -> String {
+    let hint = if uri.contains("://") { String::new() } else { format!("; for a file write file:{uri}") };
+    format!(
+        "invalid sync uri argument: {}, must start with 'file:', 'http(s)://', 'grpc(s)://', 'gs://', 'azblob://', \
+         's3://' or 'core.openfeature.dev'{hint}",
+        Address::from(uri.to_owned())
+    )
+}
+
+/// What can be wrong with an origin before anything is opened.
+fn check(origin: &OriginConfig, given: &Given<'_>, places: &Places<'_>) -> Result<(), ConfigError> {
+    let uri = &origin.uri;
+    if origin.provider == Provider::Http && origin.interval > LONGEST_INTERVAL {
+        let seconds = origin.interval.as_secs();
+        return Err(given.wrong(format!("{uri}: polling interval {seconds}s exceeds maximum 86400s")));
+    }
+    if origin.cert_path.is_some() && !origin.tls {
+        return Err(given.wrong(format!("{uri}: certPath is set but tls is not; set \"tls\": true")));
+    }
+    let account = places.environment.get("AZURE_STORAGE_ACCOUNT").unwrap_or_default();
+    if origin.provider == Provider::Azblob && (account.is_empty() || account.contains(char::is_whitespace)) {
+        return Err(given.wrong(format!(
+            "{uri}: set the environment variable AZURE_STORAGE_ACCOUNT to the account's name"
+        )));
+    }
+    if !BUILT.contains(&origin.provider) {
+        let built: Vec<&str> = BUILT.iter().map(|provider| provider.name()).collect();
+        let name = quoted(origin.provider.name());
+        return Err(given.wrong(format!(
+            "{uri}: provider {name} is not available in this build, it has {}",
+            built.join(", ")
+        )));
+    }
+    Ok(())
+}
