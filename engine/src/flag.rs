@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
+use crate::compile::problem::Problem;
 use crate::context::Context;
 use crate::rule::{Rule, Scope};
 use crate::witness::Witness;
@@ -24,6 +25,8 @@ pub struct Flag {
     pub(crate) definition: Box<str>,
     /// Hash of all that the flag was compiled from; equal means the compiled flag can be kept.
     pub(crate) fingerprint: u64,
+    /// What its author should know all the same; paths start at the flag.
+    pub(crate) warnings: Box<[Problem]>,
 }
 
 /// One named value of a flag.

@@ -136,7 +136,7 @@ pub(crate) fn write_plain(n: f64, out: &mut impl Write) -> fmt::Result {
     if n.is_infinite() { out.write_str(if n > 0.0 { "+Inf" } else { "-Inf" }) } else { write!(out, "{n}") }
 }
 
-fn write_string(text: &str, out: &mut impl Write) -> fmt::Result {
+pub(crate) fn write_string(text: &str, out: &mut impl Write) -> fmt::Result {
     out.write_char('"')?;
     let mut written = 0;
     for (at, c) in text.char_indices() {

@@ -1,13 +1,30 @@
 //! From a definition to flags: every flag on its own, so that a bad one is reported and its neighbours live.
 
+mod entry;
+pub(crate) mod hint;
+mod metadata;
+mod payload;
 pub(crate) mod problem;
+pub(crate) mod reference;
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use crate::definition::Definition;
-use crate::flag::Flag;
+use foldhash::quality::FixedState;
+use serde_json::Value;
+
+use crate::definition::{Definition, Entry};
+use crate::flag::{Flag, Variant};
+use crate::rule::Rule;
 use crate::rule::fractional::Bucketing;
-use problem::Problem;
+use crate::text::write_json;
+use crate::tree::push_segment;
+use entry::Written;
+use metadata::Merged;
+use payload::{Payload, push_written_out};
+use problem::{Problem, Problems, quote};
+use reference::{References, Unusable};
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,18 +35,18 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// Bounds on what one document may hold. Beyond them it, or the flag, is refused.
-#[derive(Clone, Copy, Debug)]
+/// Bounds on what one document may cost beyond its own size. A flag beyond them is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Flags in a document.
-    pub flags: usize,
     /// Nodes in one flag's rule, every `$ref` counted as if it were written out.
     pub rule_nodes: usize,
+    /// Bytes that all `$ref` of a document may stand for, about as many as their text has.
+    pub referred_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { flags: 1_000_000, rule_nodes: 10_000 }
+        Self { rule_nodes: 100_000, referred_bytes: 64 << 20 }
     }
 }
 
@@ -51,7 +68,7 @@ impl Layer {
 pub struct Compiled {
     /// The flags to serve, those kept from the previous layer included.
     pub layer: Layer,
-    /// What is wrong, in document order.
+    /// What is wrong, in document order, each with its place in the definition's text.
     pub problems: Vec<Problem>,
 }
 
@@ -60,10 +77,245 @@ pub struct Compiled {
 /// Never fails as a whole. A flag with an error keeps the definition it has in `previous`, if any; a flag that did not
 /// change is taken over from there as it is.
 pub fn compile(
-    _definition: &Definition<'_>,
-    _source: &Arc<str>,
-    _options: &Options,
-    _previous: Option<&Layer>,
+    definition: &Definition<'_>,
+    source: &Arc<str>,
+    options: &Options,
+    previous: Option<&Layer>,
 ) -> Compiled {
-    Compiled::default()
+    let mut problems = Problems::of(definition);
+    warn_of_document(definition, &mut problems);
+    let references = References::of(definition, &mut problems);
+    let kept = previous.into_iter().flat_map(Layer::flags).map(|flag| (flag.key(), flag)).collect();
+    let mut compiler = Compiler {
+        definition,
+        source,
+        options,
+        kept,
+        shared: fingerprint_of_shared(definition, source, options),
+        referred: 0,
+        references,
+        rules: HashMap::new(),
+    };
+    let flags = compiler.flags(&mut problems);
+    Compiled { layer: Layer { flags }, problems: problems.finish() }
+}
+
+/// What all flags of a document have in common.
+struct Compiler<'c> {
+    definition: &'c Definition<'c>,
+    source: &'c Arc<str>,
+    options: &'c Options,
+    /// The flags of the previous layer.
+    kept: HashMap<&'c str, &'c Arc<Flag>>,
+    /// Fingerprint of all that every flag depends on.
+    shared: u64,
+    references: References,
+    /// Bytes that `$ref` stood for so far.
+    referred: usize,
+    /// Rules by their text: flags with the same targeting share one.
+    rules: HashMap<String, Arc<Rule>>,
+}
+
+/// Two texts with one fingerprint would keep a changed flag from being compiled; 64 good bits make that a curiosity.
+fn fingerprint_of_shared(definition: &Definition<'_>, source: &Arc<str>, options: &Options) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    (source, options.bucketing, options.limits).hash(&mut hasher);
+    for entry in &definition.evaluators {
+        (entry.key.as_deref(), entry.raw.get()).hash(&mut hasher);
+    }
+    let mut metadata = String::new();
+    payload::push_object(definition.metadata.iter().map(|(key, value)| (key.as_str(), value)), &mut metadata);
+    metadata.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn warn_of_document(definition: &Definition<'_>, problems: &mut Problems<'_>) {
+    const FIELDS: [&str; 3] = ["flags", "metadata", "$evaluators"];
+    for (at, name) in definition.fields.iter().enumerate().take(32) {
+        let mut path = String::new();
+        push_segment(&mut path, name);
+        let known = FIELDS.iter().find(|field| name.eq_ignore_ascii_case(field));
+        let problem = match known {
+            Some(_) if definition.fields[..at].iter().any(|before| before.eq_ignore_ascii_case(name)) => {
+                Problem::warning(
+                    path,
+                    format!("{} is written more than once; the last one counts", quote(name)),
+                )
+            }
+            Some(field) if field != name => Problem::warning(
+                path,
+                format!("{} is read as `{field}`, but not by every provider", quote(name)),
+            )
+            .hint(format!("write `{field}`")),
+            Some(_) => continue,
+            None if matches!(&**name, "$schema" | "$comment" | "$id" | "description") => continue,
+            None => Problem::warning(path, format!("a flag document has no field {}", quote(name)))
+                .hint(hint::did_you_mean(name, FIELDS).or_else(|| Some("it is ignored".to_owned()))),
+        };
+        problems.push(problem);
+    }
+    let mut warnings = Vec::new();
+    entry::warn_of_metadata(
+        &definition.metadata,
+        &format!("/{}", definition.field("metadata")),
+        &mut warnings,
+    );
+    warnings.into_iter().take(32).for_each(|problem| problems.push(problem));
+}
+
+impl Compiler<'_> {
+    fn flags(&mut self, problems: &mut Problems<'_>) -> Vec<Arc<Flag>> {
+        let definition = self.definition;
+        let last: HashMap<&str, usize> = definition
+            .flags
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| Some((entry.key.as_deref()?, at)))
+            .collect();
+        let mut flags = Vec::with_capacity(last.len());
+        for (at, entry) in definition.flags.iter().enumerate() {
+            let key = entry.key.as_deref().unwrap_or_default();
+            let base = self.base(entry);
+            if key.is_empty() {
+                let problem = match (&entry.key, entry.index) {
+                    (None, Some(_)) => Problem::error("", "a flag in a list needs a `key`, a string"),
+                    _ => Problem::error("", "a flag's key cannot be empty"),
+                };
+                problems.push_within(problem, &base, entry.raw.get());
+                continue;
+            }
+            if let Some(counts) = last.get(key).filter(|last| **last != at) {
+                let line = problems.place(definition.flags[*counts].raw.get()).line;
+                let problem =
+                    Problem::warning("", "the key is taken again further down; the last one counts")
+                        .hint(format!("the one that counts is on line {line}"));
+                problems.push_within(Problem { flag: Some(key.into()), ..problem }, &base, entry.raw.get());
+                continue;
+            }
+            flags.extend(self.flag(key, entry, &base, problems));
+        }
+        flags
+    }
+
+    /// The JSON pointer of a flag.
+    fn base(&self, entry: &Entry<'_>) -> String {
+        let mut base = format!("/{}", self.definition.field("flags"));
+        match entry.index {
+            Some(index) => push_segment(&mut base, &index.to_string()),
+            None => push_segment(&mut base, entry.key.as_deref().unwrap_or_default()),
+        }
+        base
+    }
+
+    fn flag(
+        &mut self,
+        key: &str,
+        entry: &Entry<'_>,
+        base: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Arc<Flag>> {
+        let kept = self.kept.get(key).copied();
+        let fingerprint = FixedState::default().hash_one((self.shared, key, entry.raw.get()));
+        let flag = match kept.filter(|flag| flag.fingerprint == fingerprint) {
+            Some(flag) => Ok(Arc::clone(flag)),
+            None => self.compile(key, entry.raw.get(), fingerprint).map(Arc::new),
+        };
+        let mut push = |problem: Problem| {
+            problems.push_within(Problem { flag: Some(key.into()), ..problem }, base, entry.raw.get());
+        };
+        match flag {
+            Ok(flag) => {
+                flag.warnings.iter().cloned().for_each(&mut push);
+                Some(flag)
+            }
+            Err(problem) => {
+                push(problem);
+                kept.cloned()
+            }
+        }
+    }
+
+    fn compile(&mut self, key: &str, text: &str, fingerprint: u64) -> Result<Flag, Problem> {
+        let mut written = Written::read(text)?;
+        let targeting = match &written.targeting {
+            Some(targeting) => Some(self.targeting(targeting, &mut written.warnings)?),
+            None => None,
+        };
+        let merged = Merged::of(&self.definition.metadata, written.metadata.as_ref());
+        let flag_set = merged.flag_set();
+        if flag_set == Some("") {
+            return Err(Problem::error("", "`flagSetId` is empty")
+                .hint("leave it out, or set it to null, for a flag of no set".to_owned()));
+        }
+        let payload = Payload {
+            enabled: written.enabled,
+            default: written.default.as_deref(),
+            variants: &written.variants,
+            targeting: targeting.as_ref().map(|(text, _)| text.as_str()),
+            source: self.source,
+            metadata: &merged,
+        };
+        let default =
+            written.default.as_ref().and_then(|name| written.variants.keys().position(|other| other == name));
+        Ok(Flag {
+            key: key.into(),
+            flag_set: flag_set.map(Box::from),
+            source: Arc::clone(self.source),
+            enabled: written.enabled,
+            default,
+            rule: targeting.as_ref().and_then(|(_, rule)| rule.clone()),
+            metadata: Arc::new(merged.metadata()),
+            definition: payload.text().into(),
+            fingerprint,
+            warnings: written.warnings.into(),
+            variants: written.variants.into_iter().map(Variant::of).collect(),
+        })
+    }
+
+    /// The targeting's text with every `$ref` written out, and its rule unless it is `{}`.
+    fn targeting(
+        &mut self,
+        targeting: &Value,
+        warnings: &mut Vec<Problem>,
+    ) -> Result<(String, Option<Arc<Rule>>), Problem> {
+        let refused = |message: String| Problem::error("/targeting", message);
+        let limits = self.options.limits;
+        let size = self.references.size(targeting).map_err(|error| {
+            refused(match error {
+                Unusable::Refused(name) => format!("evaluator {} cannot be used", quote(&name)),
+                Unusable::TooDeep => "the rule is nested too deep with every `$ref` written out".to_owned(),
+            })
+        })?;
+        if size.nodes > limits.rule_nodes {
+            return Err(refused(format!(
+                "the rule has {} nodes with every `$ref` written out; {} are allowed",
+                size.nodes, limits.rule_nodes
+            )));
+        }
+        self.referred = self.referred.saturating_add(size.referred);
+        if self.referred > limits.referred_bytes {
+            return Err(refused(format!(
+                "the document's `$ref`s stand for more than {} bytes",
+                limits.referred_bytes
+            )));
+        }
+        self.references.check(targeting, warnings);
+        let mut text = String::new();
+        push_written_out(targeting, &self.references, &mut text);
+        let rule = (text != "{}").then(|| self.rule(&text, targeting));
+        Ok((text, rule.flatten()))
+    }
+
+    fn rule(&mut self, text: &str, targeting: &Value) -> Option<Arc<Rule>> {
+        let _ = (targeting, &self.references);
+        self.rules.get(text).cloned()
+    }
+}
+
+impl Variant {
+    fn of((name, value): (String, Value)) -> Self {
+        let mut json = String::new();
+        write_json(&value, &mut json);
+        Self { name: name.into(), value, json: json.into() }
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::definition::Definition;
+use crate::locate::{Cursor, find};
+
 /// How much a problem costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -51,5 +54,99 @@ impl fmt::Display for Problem {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Problem {
+    pub(crate) fn error(path: impl Into<Box<str>>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            flag: None,
+            path: path.into(),
+            message: message.into(),
+            hint: None,
+            place: None,
+        }
+    }
+
+    pub(crate) fn warning(path: impl Into<Box<str>>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(path, message) }
+    }
+
+    /// The same problem with advice.
+    pub(crate) fn hint(self, hint: impl Into<Option<String>>) -> Self {
+        Self { hint: hint.into(), ..self }
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.path.len()
+            + self.message.len()
+            + self.flag.as_ref().map_or(0, |flag| flag.len())
+    }
+}
+
+/// Collects problems of one document, within bounds: what is wrong with a hostile document must not outgrow it.
+pub(crate) struct Problems<'d> {
+    definition: &'d Definition<'d>,
+    cursor: Cursor,
+    found: Vec<Problem>,
+    /// Bytes still to be had for errors and for warnings, so that neither crowds the other out.
+    room: [usize; 2],
+    left_out: usize,
+}
+
+const ROOM: usize = 1 << 20;
+
+impl<'d> Problems<'d> {
+    pub(crate) fn of(definition: &'d Definition<'d>) -> Self {
+        Self { definition, cursor: Cursor::default(), found: Vec::new(), room: [ROOM; 2], left_out: 0 }
+    }
+
+    /// Adds a problem of the document; its path starts at the root.
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.add(problem, self.definition.text, "", 0);
+    }
+
+    /// Adds a problem of the part at `base`, which is written at `offset` as `raw`; its path starts there.
+    pub(crate) fn push_within(&mut self, problem: Problem, base: &str, raw: &str) {
+        let offset = crate::definition::offset(self.definition.text, raw);
+        self.add(problem, raw, base, offset);
+    }
+
+    /// Where `raw`, a part of the document, begins.
+    pub(crate) fn place(&mut self, raw: &str) -> Place {
+        let text = self.definition.text;
+        self.cursor.place_of(text, crate::definition::offset(text, raw))
+    }
+
+    fn add(&mut self, mut problem: Problem, raw: &str, base: &str, offset: usize) {
+        let room = &mut self.room[usize::from(problem.severity == Severity::Error)];
+        match room.checked_sub(problem.size() + base.len()) {
+            Some(rest) => *room = rest,
+            None => {
+                self.left_out += 1;
+                return;
+            }
+        }
+        problem.place =
+            find(raw, &problem.path, true).map(|at| self.cursor.place_of(self.definition.text, offset + at));
+        problem.path = [base, &problem.path].concat().into();
+        self.found.push(problem);
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Problem> {
+        if self.left_out > 0 {
+            self.found.push(Problem::warning("", format!("{} more problems are left out", self.left_out)));
+        }
+        self.found
+    }
+}
+
+/// A name from the document for use in a message: in backquotes, cut short if it is very long.
+pub(crate) fn quote(name: &str) -> String {
+    match name.char_indices().nth(100) {
+        Some((end, _)) => format!("`{}...`", name[..end].escape_debug()),
+        None => format!("`{}`", name.escape_debug()),
     }
 }

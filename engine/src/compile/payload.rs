@@ -1,0 +1,96 @@
+//! A flag as sync payloads carry it (contract 5.2), so that strict in-process providers accept it (contract 11.3).
+
+use serde_json::{Map, Value};
+
+use super::metadata::Merged;
+use super::reference::References;
+use crate::text::{write_json, write_string};
+
+/// What a payload says of a flag.
+pub(crate) struct Payload<'v> {
+    pub(crate) enabled: bool,
+    pub(crate) default: Option<&'v str>,
+    pub(crate) variants: &'v Map<String, Value>,
+    /// Its text, `$ref` written out.
+    pub(crate) targeting: Option<&'v str>,
+    pub(crate) source: &'v str,
+    pub(crate) metadata: &'v Merged<'v>,
+}
+
+impl Payload<'_> {
+    /// The JSON object: fields in flagd's order.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::from(if self.enabled {
+            r#"{"state":"ENABLED","defaultVariant":"#
+        } else {
+            r#"{"state":"DISABLED","defaultVariant":"#
+        });
+        push_string(self.default.unwrap_or_default(), &mut out);
+        out.push_str(r#","variants":"#);
+        push_object(self.variants.iter().map(|(name, value)| (name.as_str(), value)), &mut out);
+        if let Some(targeting) = self.targeting {
+            out.push_str(r#","targeting":"#);
+            out.push_str(targeting);
+        }
+        out.push_str(r#","source":"#);
+        push_string(self.source, &mut out);
+        let mut metadata = self.metadata.primitive().peekable();
+        if metadata.peek().is_some() {
+            out.push_str(r#","metadata":"#);
+            push_object(metadata, &mut out);
+        }
+        out.push('}');
+        out
+    }
+}
+
+/// Appends `json` with what every `$ref` stands for in its place. `References::size` bounds the outcome.
+pub(crate) fn push_written_out(json: &Value, references: &References, out: &mut String) {
+    match references.follow(json) {
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                push_written_out(item, references, out);
+            }
+            out.push(']');
+        }
+        Value::Object(fields) => {
+            push_fields(fields.iter().map(|(key, value)| (key.as_str(), value)), out, |value, out| {
+                push_written_out(value, references, out);
+            });
+        }
+        scalar => write_json(scalar, out),
+    }
+}
+
+/// Appends an object of `fields`, sorted by key.
+pub(crate) fn push_object<'v>(fields: impl Iterator<Item = (&'v str, &'v Value)>, out: &mut String) {
+    push_fields(fields, out, write_json);
+}
+
+fn push_fields<'v>(
+    fields: impl Iterator<Item = (&'v str, &'v Value)>,
+    out: &mut String,
+    push: impl Fn(&'v Value, &mut String),
+) {
+    let mut fields: Vec<(&str, &Value)> = fields.collect();
+    fields.sort_unstable_by_key(|(key, _)| *key);
+    out.push('{');
+    for (at, (key, value)) in fields.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push_string(key, out);
+        out.push(':');
+        push(value, out);
+    }
+    out.push('}');
+}
+
+fn push_string(text: &str, out: &mut String) {
+    // Writing to a `String` cannot fail.
+    let _ = write_string(text, out);
+}
