@@ -3,4 +3,5 @@
 pub mod args;
 pub mod cli;
 pub mod config;
+pub mod light;
 pub mod telemetry;
