@@ -1,6 +1,7 @@
 //! The daemon as a library: what `hoistd` is made of.
 
 pub mod args;
+pub mod ask;
 pub mod cli;
 pub mod config;
 pub mod light;

@@ -1,0 +1,242 @@
+//! Asking: the one thing that every protocol does, done once.
+//!
+//! A question is a flag (or all of them), a selector and a context. It is answered from one snapshot, at one time, counted,
+//! and handed to the protocol for rendering. Nothing here waits, and nothing here knows a protocol.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::{Bump, Context, Fault, Flag, Kind, Resolution, Selector, Snapshot, Variant};
+use store::Store;
+
+use crate::light::{Enrichment, Light, Unreadable};
+use crate::telemetry::{Evaluations, Failure};
+
+/// Arenas that grew beyond this many bytes are given back instead of being reused.
+const ARENA_KEPT: usize = 256 << 10;
+
+/// Answers questions about flags. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    store: Arc<Store>,
+    enrichment: Arc<Enrichment>,
+    evaluations: Arc<Evaluations>,
+}
+
+/// The type of value that a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Whatever the variant holds.
+    Any,
+    /// A boolean.
+    Bool,
+    /// A string.
+    String,
+    /// A number.
+    Number,
+    /// A JSON object; arrays are none.
+    Object,
+}
+
+/// What came of a question.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// The key that was asked for.
+    pub key: &'a str,
+    /// The flag; `None` if there is none.
+    pub flag: Option<&'a Flag>,
+    /// Its answer.
+    pub result: Result<Resolution<'a>, Refusal<'a>>,
+}
+
+/// Why there is no answer (contract 3.5, 3.7).
+#[derive(Clone, Copy, Debug)]
+pub enum Refusal<'a> {
+    /// No such flag under the selector.
+    NotFound,
+    /// The chosen variant has another type than was asked for, or is `null`.
+    TypeMismatch(&'a Variant),
+    /// The rule could not be evaluated.
+    Parse,
+    /// The rule names a variant that the flag does not have.
+    UnknownVariant,
+}
+
+impl Ask {
+    /// Asks `store`, counting in `evaluations`.
+    pub fn new(store: Arc<Store>, enrichment: Arc<Enrichment>, evaluations: Arc<Evaluations>) -> Self {
+        Self { store, enrichment, evaluations }
+    }
+
+    /// What the operator adds to every context.
+    pub fn enrichment(&self) -> &Enrichment {
+        &self.enrichment
+    }
+
+    /// Answers for one flag. `render` gets the outcome while the snapshot is held.
+    ///
+    /// # Errors
+    /// The context cannot be read; then nothing is evaluated or counted.
+    pub fn one<R>(
+        &self,
+        key: &str,
+        selector: &Selector<'_>,
+        want: Type,
+        light: &Light<'_>,
+        render: impl FnOnce(Outcome<'_>) -> R,
+    ) -> Result<R, Unreadable> {
+        let snapshot = self.store.read();
+        let now = now();
+        with_arenas(|arenas| {
+            self.enrichment.lay(light, &arenas.context, |context| {
+                let flag = snapshot.find(selector, key).map(Arc::as_ref);
+                let outcome = answer(key, flag, want, context, now, &arenas.scratch);
+                self.count(&outcome);
+                render(outcome)
+            })
+        })
+    }
+
+    /// Answers for all flags of `selector`, by flag set and key, from one snapshot. `want` says as what type a flag is
+    /// asked for, or `None` to leave it out.
+    ///
+    /// # Errors
+    /// The context cannot be read; then nothing is evaluated or counted.
+    pub fn all(
+        &self,
+        selector: &Selector<'_>,
+        light: &Light<'_>,
+        want: impl FnMut(&Flag) -> Option<Type>,
+        render: impl FnMut(Outcome<'_>),
+    ) -> Result<(), Unreadable> {
+        self.all_of(&self.store.read(), selector, light, want, render)
+    }
+
+    /// The same from a snapshot that the caller already holds, say because it spoke of its generation.
+    ///
+    /// # Errors
+    /// As [`Ask::all`].
+    pub fn all_of(
+        &self,
+        snapshot: &Snapshot,
+        selector: &Selector<'_>,
+        light: &Light<'_>,
+        mut want: impl FnMut(&Flag) -> Option<Type>,
+        mut render: impl FnMut(Outcome<'_>),
+    ) -> Result<(), Unreadable> {
+        let now = now();
+        with_arenas(|Arenas { context, scratch }| {
+            self.enrichment.lay(light, context, |context| {
+                for flag in snapshot.select(selector) {
+                    let Some(want) = want(flag) else { continue };
+                    let outcome = answer(flag.key(), Some(flag), want, context, now, scratch);
+                    self.count(&outcome);
+                    render(outcome);
+                    scratch.reset();
+                }
+            })
+        })
+    }
+
+    fn count(&self, outcome: &Outcome<'_>) {
+        match (outcome.result, outcome.flag) {
+            (Ok(Resolution { variant, reason }), Some(flag)) => {
+                self.evaluations.success(flag, variant, reason)
+            }
+            (Err(refusal), flag) => self.evaluations.failure(flag, refusal.into()),
+            // There is no answer without a flag.
+            (Ok(_), None) => {}
+        }
+    }
+}
+
+/// Evaluates, then checks the type (contract 3.7: a missing value has every type).
+fn answer<'a>(
+    key: &'a str,
+    flag: Option<&'a Flag>,
+    want: Type,
+    context: &'a Context<'a>,
+    now: u64,
+    scratch: &'a Bump,
+) -> Outcome<'a> {
+    let Some(flag) = flag else { return Outcome { key, flag: None, result: Err(Refusal::NotFound) } };
+    let result = match flag.resolve(context, now, scratch, &mut ()) {
+        Ok(Resolution { variant: Some(variant), .. }) if !want.fits(variant.kind()) => {
+            Err(Refusal::TypeMismatch(variant))
+        }
+        Ok(resolution) => Ok(resolution),
+        Err(Fault::Parse) => Err(Refusal::Parse),
+        Err(Fault::UnknownVariant) => Err(Refusal::UnknownVariant),
+    };
+    Outcome { key, flag: Some(flag), result }
+}
+
+impl Type {
+    fn fits(self, kind: Kind) -> bool {
+        match self {
+            Self::Any => kind != Kind::Null,
+            Self::Bool => kind == Kind::Bool,
+            Self::String => kind == Kind::String,
+            Self::Number => kind == Kind::Number,
+            Self::Object => kind == Kind::Object,
+        }
+    }
+
+    /// The type that questions about all flags take for `flag`: that of its default variant. `None` for a flag that has
+    /// no default variant or one that is an array or `null` (contract 3.9).
+    pub fn of_default(flag: &Flag) -> Option<Self> {
+        match flag.default_variant()?.kind() {
+            Kind::Bool => Some(Self::Bool),
+            Kind::String => Some(Self::String),
+            Kind::Number => Some(Self::Number),
+            Kind::Object => Some(Self::Object),
+            Kind::List | Kind::Null => None,
+        }
+    }
+}
+
+impl From<Refusal<'_>> for Failure {
+    fn from(refusal: Refusal<'_>) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::FlagNotFound,
+            Refusal::TypeMismatch(_) => Self::TypeMismatch,
+            Refusal::Parse => Self::ParseError,
+            Refusal::UnknownVariant => Self::General,
+        }
+    }
+}
+
+/// Scratch space of a thread, reused from question to question.
+#[derive(Default)]
+struct Arenas {
+    /// Holds the context.
+    context: Bump,
+    /// Holds what a rule works with; emptied after each flag.
+    scratch: Bump,
+}
+
+fn with_arenas<R>(work: impl FnOnce(&mut Arenas) -> R) -> R {
+    thread_local! {
+        static ARENAS: RefCell<Arenas> = RefCell::default();
+    }
+    ARENAS.with(|cell| {
+        // Rendering may ask again, in theory; that inner question gets arenas of its own.
+        let mut arenas = cell.take();
+        let result = work(&mut arenas);
+        for arena in [&mut arenas.context, &mut arenas.scratch] {
+            if arena.allocated_bytes() > ARENA_KEPT {
+                *arena = Bump::new();
+            } else {
+                arena.reset();
+            }
+        }
+        cell.replace(arenas);
+        result
+    })
+}
+
+/// The time in Unix seconds: the only place where a request meets the wall clock.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
