@@ -3,7 +3,10 @@
 //! One test a client, so that `cargo test -p tests --test stock_clients python_rpc` runs one of them. With
 //! `HOIST_TEST_DAEMON=<program>` they talk to another daemon. Reports stay in `target/stock-clients/reports/`.
 
-use tests::clients::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
+use tests::clients::{
+    FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC,
+    node, python, web,
+};
 use tests::testbed::run;
 
 #[test]
@@ -19,4 +22,29 @@ fn python_in_process() {
 #[test]
 fn python_ofrep() {
     run(&PYTHON_OFREP, python);
+}
+
+#[test]
+fn node_rpc() {
+    run(&NODE_RPC, node);
+}
+
+#[test]
+fn node_in_process() {
+    run(&NODE_IN_PROCESS, node);
+}
+
+#[test]
+fn node_ofrep() {
+    run(&NODE_OFREP, node);
+}
+
+#[test]
+fn flagd_web() {
+    run(&FLAGD_WEB, web);
+}
+
+#[test]
+fn ofrep_web() {
+    run(&OFREP_WEB, web);
 }

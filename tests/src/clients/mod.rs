@@ -3,6 +3,7 @@
 //! Packages are pinned in `tests/clients/<language>/` and installed below `target/stock-clients/`, once for each version
 //! of the pins. A machine without the language, or that cannot reach its packages, skips the client and says so.
 
+mod node;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub use node::{FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, node, web};
 pub use python::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
 
 use crate::world;

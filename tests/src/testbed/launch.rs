@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -29,6 +30,7 @@ pub struct Testbed {
     daemon: Arc<Mutex<Daemon>>,
     ports: Ports,
     folder: TempDir,
+    coming_back: Mutex<Option<JoinHandle<Result<(), String>>>>,
 }
 
 impl Testbed {
@@ -49,7 +51,8 @@ impl Testbed {
         options.log = Some(folder.path().join("daemon.log"));
         let daemon = options.start();
         let ports = daemon.ports();
-        let testbed = Self { daemon: Arc::new(Mutex::new(daemon)), ports, folder };
+        let daemon = Arc::new(Mutex::new(daemon));
+        let testbed = Self { daemon, ports, folder, coming_back: Mutex::new(None) };
         testbed.wait_served();
         testbed
     }
@@ -81,13 +84,24 @@ impl Testbed {
     pub fn lose_connection(&self, time: Duration) {
         let daemon = Arc::clone(&self.daemon);
         daemon.lock().expect("no panic holds the daemon").kill();
-        std::thread::spawn(move || {
+        let coming_back = std::thread::spawn(move || {
             std::thread::sleep(time);
-            let restarted = daemon.lock().expect("no panic holds the daemon").restart();
-            if let Err(why) = restarted {
-                println!("the daemon did not come back: {why}");
-            }
+            daemon.lock().expect("no panic holds the daemon").restart()
         });
+        *self.coming_back.lock().expect("no panic holds the thread") = Some(coming_back);
+    }
+
+    /// Waits until a daemon that was lost serves its flags again: a client may hear from it before that.
+    ///
+    /// # Errors
+    /// A text saying how its start failed.
+    pub fn wait_back(&self) -> Result<(), String> {
+        let coming_back = self.coming_back.lock().expect("no panic holds the thread").take();
+        if let Some(thread) = coming_back {
+            thread.join().map_err(|_| "restarting panicked".to_owned())??;
+            self.wait_served();
+        }
+        Ok(())
     }
 
     fn all_flags(&self) -> PathBuf {

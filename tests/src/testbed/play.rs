@@ -150,7 +150,10 @@ impl Scene {
         };
         let event = stage.driver.take_event(self.provider()?, kind, EVENT);
         self.event = Some(event.ok_or_else(|| format!("no {kind} event within {EVENT:?}"))?);
-        Ok(())
+        match &self.testbed {
+            Some(testbed) if kind == "ready" => testbed.wait_back(),
+            _ => Ok(()),
+        }
     }
 
     fn option(&mut self, name: &str, value: &str) -> Result<(), String> {
