@@ -78,7 +78,7 @@ impl Snapshot {
     }
 
     /// The flags that `selector` means, one per key, by flag set (none first) and key.
-    pub fn select<'s>(&'s self, selector: &Selector<'s>) -> impl Iterator<Item = &'s Arc<Flag>> {
+    pub fn select<'s>(&'s self, selector: &Selector<'s>) -> impl Iterator<Item = &'s Arc<Flag>> + use<'s> {
         let selector = *selector;
         let index = match selector {
             Selector::Any => &self.any,

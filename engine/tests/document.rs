@@ -1,5 +1,7 @@
 //! What a document may hold, what is refused, and what each flag becomes (contract 6 and 5.2).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use hoist_engine::{Compiled, Definition, Flag, Layer, Limits, Options, Place, Problem, Severity, compile};
@@ -260,6 +262,68 @@ fn references_are_written_out() {
     assert!(definition.contains(r#""variants":{"on":{"$ref":"inner"}}"#), "only targeting refers");
     assert!(flag(&compiled, "b").definition().contains(r#"{"$ref":"inner","x":1}"#));
     assert_eq!(warnings(&compiled), ["flag `a`: there is no evaluator `none` (line 1, column 77)"]);
+}
+
+#[test]
+fn rules_that_cannot_be_meant() {
+    let of = |targeting: &str| {
+        let odd = one(&format!(
+            r#"{{"state": "ENABLED", "variants": {{"on": 1, "off": 2}}, "defaultVariant": "off", "targeting": {targeting}}}"#
+        ));
+        assert_eq!(odd.layer.flags().len(), 1);
+        let problems = odd.problems.into_iter();
+        problems
+            .map(|problem| {
+                let path = problem.path.strip_prefix("/flags/a/targeting").unwrap();
+                format!(
+                    "{path}: {}{}",
+                    problem.message,
+                    problem.hint.map_or(String::new(), |hint| format!(" ({hint})"))
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(r#"{"ends_width": ["a", "b"]}"#),
+        ["/ends_width: there is no operator `ends_width` (did you mean `ends_with`?)"]
+    );
+    assert_eq!(
+        of(
+            r#"{"if": [{"==": [{"vra": "x"}, "nn"]}, "offf", {"var": "y"}, "on", {"fractional": [["onn", 1], ["off", 1]]}]}"#
+        ),
+        [
+            "/if/0/==/0/vra: there is no operator `vra` (did you mean `var`?)",
+            "/if/1: the flag has no variant `offf` (did you mean `off`?)",
+            "/if/4/fractional/0/0: the flag has no variant `onn` (did you mean `on`?)",
+        ]
+    );
+    assert_eq!(
+        of(r#"{"if": [{"==": [1, 1]}, true, "else"]}"#),
+        ["/if/1: the flag has no variant `true`", "/if/2: the flag has no variant `else`"]
+    );
+    assert_eq!(
+        of(
+            r#"{"fractional": [{"var": "email"}, ["on", 1.5], ["off", -1], ["off", "x"], ["off", {"vars": 1}]]}"#
+        ),
+        [
+            "/fractional/1/1: the weight 1.5 is not a whole number, so no share is ever given",
+            "/fractional/2/1: a negative weight counts as 0",
+            "/fractional/3/1: a weight is a number, not a string; no share is ever given",
+            "/fractional/4/1/vars: there is no operator `vars` (did you mean `var`?)",
+        ]
+    );
+    assert_eq!(of(r#"{"fractional": [["on", 2147483647], ["off"]]}"#).len(), 1);
+    assert_eq!(of(r#"{"fractional": [["on", 0], ["off", 0]]}"#).len(), 1);
+    for fine in [
+        r#"{"if": [{"in": ["x", {"var": "y"}]}, "on"]}"#,
+        r#"{"if": [{"or": ["a", "b"]}, null, {"var": "z"}]}"#,
+        r#"{"==": [{"var": "x"}, "nothing"]}"#,
+        r#"{"fractional": [{"cat": [{"var": "$flagd.flagKey"}, "x"]}, ["on"], ["off", {"var": "w"}]]}"#,
+        r#""on""#,
+        "null",
+    ] {
+        assert!(of(fine).is_empty(), "{fine}: {:?}", of(fine));
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ const IGNORED: [&str; 6] = ["key", "source", "selector", "$schema", "$comment", 
 /// The states that a flag should have.
 const STATES: [&str; 2] = ["ENABLED", "DISABLED"];
 /// As many warnings as one flag may cause.
-const MAX_WARNINGS: usize = 32;
+pub(crate) const MAX_WARNINGS: usize = 32;
 
 /// A flag's fields, types checked.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! From a definition to flags: every flag on its own, so that a bad one is reported and its neighbours live.
 
+mod check;
 mod entry;
 pub(crate) mod hint;
 mod metadata;
@@ -20,6 +21,7 @@ use crate::rule::Rule;
 use crate::rule::fractional::Bucketing;
 use crate::text::write_json;
 use crate::tree::push_segment;
+use check::check_rule;
 use entry::Written;
 use metadata::Merged;
 use payload::{Payload, push_written_out};
@@ -60,6 +62,13 @@ impl Layer {
     /// The flags in document order.
     pub fn flags(&self) -> &[Arc<Flag>] {
         &self.flags
+    }
+}
+
+/// Flags from wherever they were compiled, for a source whose documents replace only part of its flags.
+impl FromIterator<Arc<Flag>> for Layer {
+    fn from_iter<I: IntoIterator<Item = Arc<Flag>>>(flags: I) -> Self {
+        Self { flags: flags.into_iter().collect() }
     }
 }
 
@@ -238,7 +247,10 @@ impl Compiler<'_> {
     fn compile(&mut self, key: &str, text: &str, fingerprint: u64) -> Result<Flag, Problem> {
         let mut written = Written::read(text)?;
         let targeting = match &written.targeting {
-            Some(targeting) => Some(self.targeting(targeting, &mut written.warnings)?),
+            Some(targeting) => {
+                check_rule(targeting, "/targeting", Some(&written.variants), &mut written.warnings);
+                Some(self.targeting(targeting, &mut written.warnings)?)
+            }
             None => None,
         };
         let merged = Merged::of(&self.definition.metadata, written.metadata.as_ref());

@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry as Slot;
 
 use serde_json::Value;
 
+use super::check::check_rule;
 use super::hint::did_you_mean;
 use super::problem::{Problem, Problems, quote};
 use crate::definition::{Definition, reason};
@@ -95,7 +96,14 @@ impl References {
             let mut base = format!("/{field}");
             push_segment(&mut base, name);
             let json = match read(entry.raw.get()) {
-                Ok(json) => Some(json),
+                Ok(json) => {
+                    let mut warnings = Vec::new();
+                    check_rule(&json, "", None, &mut warnings);
+                    for problem in warnings {
+                        problems.push_within(problem, &base, entry.raw.get());
+                    }
+                    Some(json)
+                }
                 Err(message) => {
                     let problem = Problem::error("", format!("evaluator {}: {message}", quote(name)));
                     problems.push_within(problem, &base, entry.raw.get());
