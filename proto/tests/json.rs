@@ -6,7 +6,7 @@ use prost::Message;
 use serde_json::{Value as Json, json};
 
 fn on_wire(message: &impl serde::Serialize) -> Json {
-    serde_json::to_value(message).unwrap()
+    serde_json::to_value(message).unwrap_or_default()
 }
 
 fn context() -> Struct {
