@@ -5,4 +5,5 @@ pub mod ask;
 pub mod cli;
 pub mod config;
 pub mod light;
+pub mod listen;
 pub mod telemetry;
