@@ -6,4 +6,5 @@ pub mod cli;
 pub mod config;
 pub mod light;
 pub mod listen;
+pub mod services;
 pub mod telemetry;

@@ -1,0 +1,78 @@
+//! The one handler behind the three services.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Selector;
+use http::HeaderMap;
+use tonic::{Request, Response, Status};
+
+use super::convert::{Answer, Item, Question, Scalar, invalid, reflection};
+use super::events::{Hub, Listener};
+use crate::ask::{Ask, Type};
+use crate::light::{Body, Light};
+
+/// The header that says which flags a request means.
+const SELECTOR: &str = "flagd-selector";
+
+/// Answers requests of one version.
+#[derive(Clone, Debug)]
+pub(super) struct Handler {
+    pub(super) ask: Ask,
+    pub(super) hub: Arc<Hub>,
+    /// Whether `-H` applies.
+    pub(super) maps_headers: bool,
+    pub(super) stream_deadline: Option<Duration>,
+}
+
+/// Every flag of a selector.
+pub(super) struct Everything {
+    pub(super) items: Vec<(String, Item)>,
+    pub(super) metadata: proto::Struct,
+}
+
+impl Handler {
+    /// Answers for one flag.
+    pub(super) fn one<Q: Question>(&self, request: Request<Q>) -> Result<Response<Q::Answer>, Status> {
+        let (metadata, _, question) = request.into_parts();
+        let headers = metadata.into_headers();
+        let selector = selector(&headers)?;
+        let (key, context) = question.parts();
+        let light = self.light(context, &headers);
+        let answer =
+            self.ask.one(key, &selector, Q::VALUE, &light, |outcome| Answer::new(outcome, &selector));
+        Ok(Response::new(Q::render(answer.map_err(invalid)??)?))
+    }
+
+    /// Answers for every flag whose default variant has a type that the services know (contract 3.9).
+    pub(super) fn all(&self, context: &[u8], headers: &HeaderMap) -> Result<Everything, Status> {
+        let selector = selector(headers)?;
+        let light = self.light(context, headers);
+        let mut items = Vec::new();
+        let read = self.ask.all(&selector, &light, Type::of_default, |outcome| {
+            if let Some(zero) = outcome.flag.and_then(Scalar::zero_of) {
+                items.push((outcome.key.to_owned(), Item::new(outcome, &selector, zero)));
+            }
+        });
+        read.map_err(invalid)?;
+        Ok(Everything { items, metadata: reflection(&selector) })
+    }
+
+    /// Opens an event stream.
+    pub(super) fn listen(&self, headers: &HeaderMap) -> Result<Listener, Status> {
+        selector(headers)?;
+        let selector = headers.get(SELECTOR).and_then(|text| text.to_str().ok()).unwrap_or_default();
+        Ok(self.hub.listen(selector.into(), self.stream_deadline))
+    }
+
+    fn light<'r>(&self, context: &'r [u8], headers: &'r HeaderMap) -> Light<'r> {
+        Light { body: Body::Struct(context), headers: self.maps_headers.then_some(headers) }
+    }
+}
+
+/// The request's selector: the first such header, without one none (contract 3.11).
+fn selector(headers: &HeaderMap) -> Result<Selector<'_>, Status> {
+    let Some(value) = headers.get(SELECTOR) else { return Ok(Selector::Any) };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| invalid("the selector is not UTF-8"))?;
+    Selector::parse(text).map_err(invalid)
+}
