@@ -71,12 +71,12 @@ pub fn json_text(bytes: &[u8], format: Format, most: usize) -> Result<Cow<'_, st
     }
 }
 
-/// Fills in where in the document's bytes each problem is; one walk over the document for all of them.
+/// Says where in the document's bytes each problem is that was found in the JSON text made of them; one walk for all.
+///
+/// The engine has placed problems in that text already, which is right if the document is JSON.
 pub fn place_problems(problems: &mut [Problem], bytes: &[u8], format: Format) {
-    let Ok(text) = utf8(bytes) else { return };
-    match format {
-        // JSON is YAML, as far as finding one's way goes.
-        Format::Json | Format::Yaml => locate::in_yaml(text, problems),
+    if let (Format::Yaml, Ok(text), false) = (format, utf8(bytes), problems.is_empty()) {
+        locate::in_yaml(text, problems);
     }
 }
 

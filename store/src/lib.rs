@@ -17,6 +17,8 @@
 
 mod change;
 mod document;
+mod health;
+mod intake;
 mod merge;
 mod origin;
 mod registry;

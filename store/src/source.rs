@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::document::Format;
+use crate::intake::Shared;
 use crate::origin::{Origin, OriginError};
-use crate::store::Shared;
 use crate::supervise::jitter;
 
 /// Follows an origin.

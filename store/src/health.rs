@@ -1,0 +1,126 @@
+//! What is noted and logged about sources. A log line is written when something changes, not every time it is seen.
+
+use std::time::Instant;
+
+use engine::{Problem, Severity, Snapshot};
+
+use crate::intake::{Last, Shared, Slot, locked};
+use crate::merge;
+use crate::source::{Retry, SourceError};
+use crate::status::{Notices, Seen, SourceStatus, State};
+
+/// How many problems of one document are logged line by line.
+const LOGGED: usize = 10;
+
+impl Shared {
+    /// Notes which flags another source hides, and logs those that it did not hide before.
+    pub(crate) fn report_shadowed(&self, snapshot: &Snapshot) {
+        let names = self.slots.iter().map(|slot| &**slot.origin.name());
+        for (slot, shadowed) in self.slots.iter().zip(merge::shadowed(snapshot, names)) {
+            let mut status = locked(&slot.status);
+            let known = &status.shadowed.list;
+            for problem in shadowed.list.iter().filter(|problem| !known.contains(problem)).take(LOGGED) {
+                tracing::warn!(source = %slot.origin, "{problem}");
+            }
+            status.shadowed = shadowed;
+        }
+    }
+
+    /// Notes that a document was refused.
+    pub(crate) fn refused(&self, slot: &Slot, error: String, problems: Vec<Problem>) {
+        tracing::error!(source = %slot.origin, %error, "document refused, the one before stays in service");
+        self.update(slot, |status| {
+            status.state = State::Refused;
+            status.refused += 1;
+            status.error = Some(error);
+            status.problems = Notices::of(problems);
+        });
+    }
+
+    /// Notes that the origin has a document that is not even read.
+    pub(crate) fn refuse(&self, at: usize, why: String) {
+        let slot = &self.slots[at];
+        let known = {
+            let status = locked(&slot.status);
+            status.state == State::Refused && status.error.as_ref() == Some(&why)
+        };
+        if !known {
+            self.refused(slot, why, Vec::new());
+        }
+    }
+
+    /// Notes that the origin was asked and has nothing new.
+    pub(crate) fn unchanged(&self, at: usize) {
+        let slot = &self.slots[at];
+        if let Some(last) = locked(&slot.last).as_ref() {
+            self.still(slot, last);
+        }
+    }
+
+    /// Notes that the origin still has its last document, whatever became of that.
+    pub(crate) fn still(&self, slot: &Slot, last: &Last) {
+        let was = locked(&slot.status).state;
+        let (state, error) = match &last.refusal {
+            None => (State::Ok, None),
+            Some(error) => (State::Refused, Some(error.clone())),
+        };
+        let now = self.now();
+        if was == state {
+            if state == State::Ok {
+                locked(&slot.status).last_success = Some(now);
+            }
+            return;
+        }
+        tracing::info!(source = %slot.origin, state = state.as_str(), "source is back with the document it had");
+        self.update(slot, |status| {
+            status.state = state;
+            status.error = error;
+            if state == State::Ok {
+                status.last_success = Some(now);
+            }
+        });
+    }
+
+    /// Notes that the source stopped following.
+    pub(crate) fn unreachable(&self, at: usize, error: &SourceError) {
+        let slot = &self.slots[at];
+        let state = if error.retry == Retry::Never { State::Stopped } else { State::Unreachable };
+        let text = error.to_string();
+        let known = {
+            let status = locked(&slot.status);
+            status.state == state && status.error.as_ref() == Some(&text)
+        };
+        if known {
+            tracing::debug!(source = %slot.origin, error = %text, "source still cannot be read");
+            return;
+        }
+        tracing::error!(source = %slot.origin, error = %text, "source cannot be read, its last flags stay in service");
+        self.update(slot, |status| {
+            status.state = state;
+            status.error = Some(text);
+        });
+    }
+
+    /// Changes a source's status and tells whoever waits for that.
+    pub(crate) fn update(&self, slot: &Slot, change: impl FnOnce(&mut SourceStatus)) {
+        change(&mut locked(&slot.status));
+        self.news.send_modify(|news| *news += 1);
+    }
+
+    pub(crate) fn now(&self) -> Seen {
+        Seen { at: (self.settings.clock)(), since: Instant::now() }
+    }
+
+    /// Logs what is wrong with a document, within bounds.
+    pub(crate) fn log_problems(&self, slot: &Slot, problems: &[Problem]) {
+        for problem in problems.iter().take(LOGGED) {
+            match problem.severity {
+                Severity::Error => tracing::error!(source = %slot.origin, "{problem}"),
+                Severity::Warning => tracing::warn!(source = %slot.origin, "{problem}"),
+            }
+        }
+        if problems.len() > LOGGED {
+            tracing::warn!(source = %slot.origin, "and {} problems more", problems.len() - LOGGED);
+        }
+    }
+}
