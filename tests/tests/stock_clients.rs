@@ -4,8 +4,8 @@
 //! `HOIST_TEST_DAEMON=<program>` they talk to another daemon. Reports stay in `target/stock-clients/reports/`.
 
 use tests::clients::{
-    FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC,
-    node, python, web,
+    FLAGD_WEB, JAVA_IN_PROCESS, JAVA_RPC, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB,
+    PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, java, node, python, web,
 };
 use tests::testbed::run;
 
@@ -47,4 +47,14 @@ fn flagd_web() {
 #[test]
 fn ofrep_web() {
     run(&OFREP_WEB, web);
+}
+
+#[test]
+fn java_rpc() {
+    run(&JAVA_RPC, java);
+}
+
+#[test]
+fn java_in_process() {
+    run(&JAVA_IN_PROCESS, java);
 }

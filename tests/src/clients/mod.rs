@@ -3,6 +3,7 @@
 //! Packages are pinned in `tests/clients/<language>/` and installed below `target/stock-clients/`, once for each version
 //! of the pins. A machine without the language, or that cannot reach its packages, skips the client and says so.
 
+mod java;
 mod node;
 mod python;
 
@@ -11,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub use java::{JAVA_IN_PROCESS, JAVA_RPC, java};
 pub use node::{FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, node, web};
 pub use python::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
 

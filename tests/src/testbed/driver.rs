@@ -37,8 +37,7 @@ type Events = Arc<(Mutex<Vec<Event>>, Condvar)>;
 #[derive(Debug)]
 pub struct Driver {
     child: Child,
-    input: ChildStdin,
-    answers: Receiver<Value>,
+    line: Mutex<(ChildStdin, Receiver<Value>)>,
     events: Events,
 }
 
@@ -65,17 +64,18 @@ impl Driver {
                 }
             }
         });
-        Self { child, input, answers, events }
+        Self { child, line: Mutex::new((input, answers)), events }
     }
 
-    /// Sends one request and waits for its answer.
+    /// Sends one request and waits for its answer; others wait meanwhile.
     ///
     /// # Errors
     /// The text of an `error` answer, or why none came.
-    pub fn ask(&mut self, request: &Value) -> Result<Value, String> {
-        writeln!(self.input, "{request}").map_err(|e| format!("the driver is gone: {e}"))?;
-        let answer =
-            self.answers.recv_timeout(PATIENCE).map_err(|e| format!("no answer to {request}: {e}"))?;
+    pub fn ask(&self, request: &Value) -> Result<Value, String> {
+        let mut line = self.line.lock().expect("no panic holds the line");
+        let (input, answers) = &mut *line;
+        writeln!(input, "{request}").map_err(|e| format!("the driver is gone: {e}"))?;
+        let answer = answers.recv_timeout(PATIENCE).map_err(|e| format!("no answer to {request}: {e}"))?;
         match answer.get("error") {
             Some(error) => Err(error.as_str().map_or_else(|| error.to_string(), str::to_owned)),
             None => Ok(answer),

@@ -10,6 +10,7 @@ mod launch;
 mod play;
 mod value;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -47,21 +48,33 @@ pub fn run(client: &Client, driver: impl FnOnce() -> Result<Command, String>) {
             return;
         }
     };
-    let mut report = Report::default();
     let started = Instant::now();
-    let mut stage = play::Stage::new(client, Driver::start(command), &root);
-    for case in FEATURES.iter().flat_map(|name| gherkin::read(&root.join(format!("gherkin/{name}.feature"))))
-    {
-        if !client.takes(&case) {
-            report.not_for_it += 1;
-        } else if let Some(defect) = client.defect(&case) {
-            report.line("skip", &case.to_string(), defect.why);
-            report.skipped += 1;
-        } else {
-            match stage.play(&case) {
-                Ok(()) => report.pass(&case.to_string()),
-                Err(why) => report.fail(&case.to_string(), &why),
-            }
+    let stage = &play::Stage::new(client, Driver::start(command), &root);
+    let cases: Vec<_> = FEATURES
+        .iter()
+        .flat_map(|name| gherkin::read(&root.join(format!("gherkin/{name}.feature"))))
+        .collect();
+    let wanted = |case: &&Case| client.takes(case) && client.defect(case).is_none();
+    // Cases with a daemon of their own wait for it most of the time: they all do so at once, and beside the others.
+    let mut outcomes: HashMap<_, _> = std::thread::scope(|scope| {
+        let (own, shared): (Vec<&Case>, Vec<&Case>) =
+            cases.iter().filter(wanted).partition(|case| play::disturbs(case));
+        let waiting: Vec<_> =
+            own.into_iter().map(|case| (case.to_string(), scope.spawn(|| stage.play(case)))).collect();
+        let played: Vec<_> = shared.into_iter().map(|case| (case.to_string(), stage.play(case))).collect();
+        let waited = waiting
+            .into_iter()
+            .map(|(case, thread)| (case, thread.join().unwrap_or_else(|_| Err("panicked".into()))));
+        played.into_iter().chain(waited).collect()
+    });
+    let mut report = Report::default();
+    for case in &cases {
+        let shown = case.to_string();
+        match (outcomes.remove(&shown), client.defect(case)) {
+            (Some(Ok(())), _) => report.pass(&shown),
+            (Some(Err(why)), _) => report.fail(&shown, &why),
+            (None, Some(defect)) if client.takes(case) => report.skip(&shown, defect.why),
+            (None, _) => report.not_for_it += 1,
         }
     }
     report.finish(client, started);
@@ -86,6 +99,11 @@ impl Report {
     fn fail(&mut self, case: &str, why: &str) {
         self.failed += 1;
         self.line("FAIL", case, why);
+    }
+
+    fn skip(&mut self, case: &str, why: &str) {
+        self.skipped += 1;
+        self.line("skip", case, why);
     }
 
     fn line(&mut self, outcome: &str, case: &str, note: &str) {

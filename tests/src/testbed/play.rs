@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -20,20 +22,24 @@ pub(super) struct Stage<'a> {
     client: &'a Client,
     driver: Driver,
     root: &'a Path,
+    undisturbed: Mutex<Undisturbed>,
+    opened: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Undisturbed {
     testbeds: HashMap<Setup, Testbed>,
     providers: HashMap<(Setup, String), String>,
-    opened: usize,
 }
 
 impl<'a> Stage<'a> {
     pub(super) fn new(client: &'a Client, driver: Driver, root: &'a Path) -> Self {
-        Self { client, driver, root, testbeds: HashMap::new(), providers: HashMap::new(), opened: 0 }
+        Self { client, driver, root, undisturbed: Mutex::default(), opened: AtomicUsize::new(0) }
     }
 
     /// Plays one case; the error says which step failed and what the client had answered.
-    pub(super) fn play(&mut self, case: &Case) -> Result<(), String> {
-        let disturbs = case.steps.iter().any(|step| disturbing(&step.text));
-        let mut scene = Scene { disturbs, ..Scene::default() };
+    pub(super) fn play(&self, case: &Case) -> Result<(), String> {
+        let mut scene = Scene { disturbs: disturbs(case), ..Scene::default() };
         let outcome = case.steps.iter().try_for_each(|step| {
             scene.step(self, step).map_err(|why| format!("{}: {why}; {}", step.text, scene.seen()))
         });
@@ -44,22 +50,21 @@ impl<'a> Stage<'a> {
     }
 
     /// Opens a provider against a daemon of this setup, or takes the one that is open with the same options.
-    fn provider(&mut self, setup: Setup, options: &Map<String, Value>) -> Result<String, String> {
+    fn provider(&self, setup: Setup, options: &Map<String, Value>) -> Result<String, String> {
         let wanted = (setup, Value::Object(options.clone()).to_string());
-        if let Some(open) = self.providers.get(&wanted) {
+        let mut undisturbed = self.undisturbed.lock().map_err(|_| "launching a daemon failed before")?;
+        if let Some(open) = undisturbed.providers.get(&wanted) {
             return Ok(open.clone());
         }
-        let root = self.root;
-        let testbed = self.testbeds.entry(setup).or_insert_with(|| Testbed::launch(root, setup));
+        let testbed = undisturbed.testbeds.entry(setup).or_insert_with(|| Testbed::launch(self.root, setup));
         let port = (self.client.port)(testbed.ports());
         let name = self.open(port, options)?;
-        self.providers.insert(wanted, name.clone());
+        undisturbed.providers.insert(wanted, name.clone());
         Ok(name)
     }
 
-    fn open(&mut self, port: u16, options: &Map<String, Value>) -> Result<String, String> {
-        self.opened += 1;
-        let name = format!("p{}", self.opened);
+    fn open(&self, port: u16, options: &Map<String, Value>) -> Result<String, String> {
+        let name = format!("p{}", self.opened.fetch_add(1, Ordering::Relaxed));
         let kind = self.client.kind;
         self.driver
             .ask(&json!({"op": "open", "provider": name, "kind": kind, "port": port, "options": options}))?;
@@ -67,7 +72,11 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Whether a step changes the daemon under everybody who uses it.
+/// Whether a case changes the daemon under everybody who uses it, and so needs one of its own. Such cases mostly wait.
+pub(super) fn disturbs(case: &Case) -> bool {
+    case.steps.iter().any(|step| disturbing(&step.text))
+}
+
 fn disturbing(text: &str) -> bool {
     text.starts_with("the connection is lost") || text == "the flag was modified"
 }
@@ -92,7 +101,7 @@ struct Flag {
 }
 
 impl Scene {
-    fn step(&mut self, stage: &mut Stage<'_>, step: &Step) -> Result<(), String> {
+    fn step(&mut self, stage: &Stage<'_>, step: &Step) -> Result<(), String> {
         let (shape, words) = split(&step.text);
         let word = |at: usize| words.get(at).copied().unwrap_or_default();
         match shape.as_str() {
@@ -122,7 +131,7 @@ impl Scene {
     }
 
     /// Steps whose variable word is not in quotes.
-    fn looser_step(&mut self, stage: &mut Stage<'_>, shape: &str, words: &[&str]) -> Result<(), String> {
+    fn looser_step(&mut self, stage: &Stage<'_>, shape: &str, words: &[&str]) -> Result<(), String> {
         if let Some(kind) = middle(shape, "a ", "-flag with key _ and a default value _") {
             let [key, default] = words else { return Err("two quoted words expected".to_owned()) };
             let default = typed(kind, default)?;
@@ -166,7 +175,7 @@ impl Scene {
         Ok(())
     }
 
-    fn open(&mut self, stage: &mut Stage<'_>, setup: Setup) -> Result<(), String> {
+    fn open(&mut self, stage: &Stage<'_>, setup: Setup) -> Result<(), String> {
         let name = if self.disturbs {
             let testbed = self.testbed.insert(Testbed::launch(stage.root, setup));
             stage.open((stage.client.port)(testbed.ports()), &self.options)?
@@ -182,7 +191,7 @@ impl Scene {
         Ok(())
     }
 
-    fn evaluate(&mut self, stage: &mut Stage<'_>) -> Result<(), String> {
+    fn evaluate(&mut self, stage: &Stage<'_>) -> Result<(), String> {
         let flag = self.flag.as_ref().ok_or("no flag was named")?;
         let details = stage.driver.ask(&json!({
             "op": "evaluate", "provider": self.provider()?, "context": self.context,
