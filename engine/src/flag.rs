@@ -7,7 +7,7 @@ use bumpalo::Bump;
 
 use crate::compile::problem::Problem;
 use crate::context::Context;
-use crate::rule::{Rule, Scope};
+use crate::rule::{Program, Scope};
 use crate::witness::Witness;
 
 /// A flag ready to answer: rules compiled, variants parsed, metadata merged.
@@ -20,7 +20,7 @@ pub struct Flag {
     pub(crate) variants: Box<[Variant]>,
     pub(crate) default: Option<usize>,
     /// `None` is a static flag: no targeting, or literally `{}`.
-    pub(crate) rule: Option<Arc<Rule>>,
+    pub(crate) rule: Option<Arc<Program>>,
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) definition: Box<str>,
     /// Hash of all that the flag was compiled from; equal means the compiled flag can be kept.

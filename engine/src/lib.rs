@@ -16,6 +16,7 @@
 
 mod compile;
 mod context;
+mod decimal;
 mod definition;
 mod flag;
 mod hash;

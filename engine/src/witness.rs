@@ -4,9 +4,13 @@ use crate::value::Value;
 
 /// Sees a rule run, operator by operator. `()` sees nothing and costs nothing.
 pub trait Witness {
-    /// The node at place `at` among its parent's arguments begins. `operator` is its JsonLogic name, or `literal`.
+    /// Whether anything is done with what is seen; if not, nothing is prepared for showing.
+    const WATCHES: bool = true;
+
+    /// A node begins. `operator` is its JsonLogic name, or `literal`; `at` is its place among the arguments of the node
+    /// that is running, `None` if it is the only one and not written in an array.
     #[inline]
-    fn enter(&mut self, at: usize, operator: &'static str) {
+    fn enter(&mut self, at: Option<usize>, operator: &'static str) {
         let _ = (at, operator);
     }
 
@@ -23,7 +27,9 @@ pub trait Witness {
     }
 }
 
-impl Witness for () {}
+impl Witness for () {
+    const WATCHES: bool = false;
+}
 
 /// How a `fractional` decided (contract 7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,24 +47,31 @@ pub struct Bucket<'a> {
 /// One node of a finished run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// The place among the parent's arguments.
-    pub at: usize,
+    /// The place among the parent's arguments; `None` if it is the only one and not written in an array.
+    pub at: Option<usize>,
     /// The operator's JsonLogic name, or `literal`.
     pub operator: &'static str,
     /// What came out; `None` if it failed.
     pub outcome: Option<serde_json::Value>,
     /// The bucket of a `fractional`: key, hash, bucket, total.
     pub bucket: Option<(String, u32, u64, u64)>,
-    /// The arguments that were evaluated, in order.
+    /// The arguments that were evaluated, in order. A list operator's body comes once per element.
     pub steps: Vec<Step>,
 }
 
-/// Remembers a run as a tree.
+/// Remembers a run as a tree, up to a bounded number of nodes.
 #[derive(Debug, Default)]
 pub struct Steps {
     open: Vec<Step>,
     done: Vec<Step>,
+    /// Nodes seen so far.
+    seen: usize,
+    /// Nodes running that came after the last one remembered.
+    skipping: usize,
 }
+
+/// How many nodes are remembered.
+const MOST: usize = 10_000;
 
 impl Steps {
     /// The finished top-level steps, in order.
@@ -68,11 +81,20 @@ impl Steps {
 }
 
 impl Witness for Steps {
-    fn enter(&mut self, at: usize, operator: &'static str) {
+    fn enter(&mut self, at: Option<usize>, operator: &'static str) {
+        if self.seen == MOST {
+            self.skipping += 1;
+            return;
+        }
+        self.seen += 1;
         self.open.push(Step { at, operator, outcome: None, bucket: None, steps: Vec::new() });
     }
 
     fn leave(&mut self, outcome: Option<Value<'_>>) {
+        if self.skipping > 0 {
+            self.skipping -= 1;
+            return;
+        }
         let Some(mut step) = self.open.pop() else { return };
         step.outcome = outcome.map(Value::to_json);
         match self.open.last_mut() {
@@ -82,7 +104,9 @@ impl Witness for Steps {
     }
 
     fn bucket(&mut self, bucket: Bucket<'_>) {
-        if let Some(step) = self.open.last_mut() {
+        if self.skipping == 0
+            && let Some(step) = self.open.last_mut()
+        {
             step.bucket = Some((bucket.key.to_owned(), bucket.hash, bucket.bucket, bucket.total));
         }
     }

@@ -7,6 +7,7 @@ mod metadata;
 mod payload;
 pub(crate) mod problem;
 pub(crate) mod reference;
+mod rule;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::definition::{Definition, Entry};
 use crate::flag::{Flag, Variant};
-use crate::rule::Rule;
+use crate::rule::Program;
 use crate::rule::fractional::Bucketing;
 use crate::text::write_json;
 use crate::tree::push_segment;
@@ -27,6 +28,7 @@ use metadata::Merged;
 use payload::{Payload, push_written_out};
 use problem::{Problem, Problems, quote};
 use reference::{References, Unusable};
+use rule::compile_rule;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,6 +106,7 @@ pub fn compile(
         referred: 0,
         references,
         rules: HashMap::new(),
+        evaluators: HashMap::new(),
     };
     let flags = compiler.flags(&mut problems);
     Compiled { layer: Layer { flags }, problems: problems.finish() }
@@ -122,7 +125,9 @@ struct Compiler<'c> {
     /// Bytes that `$ref` stood for so far.
     referred: usize,
     /// Rules by their text: flags with the same targeting share one.
-    rules: HashMap<String, Arc<Rule>>,
+    rules: HashMap<String, Arc<Program>>,
+    /// Evaluators by name, each compiled once and shared by the rules that refer to it.
+    evaluators: HashMap<String, Arc<Program>>,
 }
 
 /// Two texts with one fingerprint would keep a changed flag from being compiled; 64 good bits make that a curiosity.
@@ -289,7 +294,7 @@ impl Compiler<'_> {
         &mut self,
         targeting: &Value,
         warnings: &mut Vec<Problem>,
-    ) -> Result<(String, Option<Arc<Rule>>), Problem> {
+    ) -> Result<(String, Option<Arc<Program>>), Problem> {
         let refused = |message: String| Problem::error("/targeting", message);
         let limits = self.options.limits;
         let size = self.references.size(targeting).map_err(|error| {
@@ -315,13 +320,35 @@ impl Compiler<'_> {
         let mut text = String::new();
         push_written_out(targeting, &self.references, &mut text);
         let rule = (text != "{}").then(|| self.rule(&text, targeting));
-        Ok((text, rule.flatten()))
+        Ok((text, rule))
     }
 
-    fn rule(&mut self, text: &str, targeting: &Value) -> Option<Arc<Rule>> {
-        let _ = (targeting, &self.references);
-        self.rules.get(text).cloned()
+    fn rule(&mut self, text: &str, targeting: &Value) -> Arc<Program> {
+        if let Some(rule) = self.rules.get(text) {
+            return Arc::clone(rule);
+        }
+        let (references, bucketing) = (&self.references, self.options.bucketing);
+        let rule = Arc::new(program(targeting, references, bucketing, &mut self.evaluators));
+        self.rules.insert(text.to_owned(), Arc::clone(&rule));
+        rule
     }
+}
+
+/// Compiles `json` and, where it refers to evaluators that were not compiled yet, those. The caller has bounded the nesting.
+fn program(
+    json: &Value,
+    references: &References,
+    bucketing: Bucketing,
+    evaluators: &mut HashMap<String, Arc<Program>>,
+) -> Program {
+    compile_rule(json, bucketing, &mut |name| {
+        if let Some(evaluator) = evaluators.get(name) {
+            return Some(Arc::clone(evaluator));
+        }
+        let evaluator = Arc::new(program(references.get(name)?, references, bucketing, evaluators));
+        evaluators.insert(name.to_owned(), Arc::clone(&evaluator));
+        Some(evaluator)
+    })
 }
 
 impl Variant {

@@ -1,42 +1,295 @@
 //! Compiled rules: a typed tree and the exhaustive `run` over it.
+//!
+//! Each operator family has its file. An operator's argument is itself a rule: a literal list of arguments is
+//! [`Rule::List`], and anything else is evaluated and, if an array comes out, taken as the list (contract 7.2).
 
+mod cbor;
+pub(crate) mod compare;
+pub(crate) mod each;
 pub(crate) mod fractional;
+pub(crate) mod list;
+pub(crate) mod logic;
+pub(crate) mod number;
+mod scope;
+pub(crate) mod sem_ver;
+pub(crate) mod text;
+pub(crate) mod var;
 
-use bumpalo::Bump;
+use std::sync::Arc;
 
-use crate::context::Context;
 use crate::value::Value;
 use crate::witness::Witness;
+pub(crate) use scope::{Data, Scope, Shadow};
 
 /// A compiled rule.
 #[derive(Debug)]
-pub(crate) enum Rule {}
-
-/// A rule could not be evaluated.
-#[derive(Debug)]
-pub(crate) struct Failed;
-
-/// What a running rule can see.
-#[derive(Debug)]
-pub(crate) struct Scope<'a> {
-    pub(crate) context: &'a Context<'a>,
-    pub(crate) flag_key: &'a str,
-    pub(crate) now: u64,
-    pub(crate) bump: &'a Bump,
+pub(crate) enum Rule {
+    /// A value that is what it is.
+    Literal(Literal),
+    /// An array, evaluated element by element.
+    List(Box<[Rule]>),
+    /// An evaluator that `$ref` names.
+    Ref(Arc<Program>),
+    /// One element of an evaluator that is a list and stands for an operator's arguments.
+    Part(Arc<Program>, usize),
+    /// Something that cannot be evaluated, said in a warning at load.
+    Fails(&'static str),
+    Var(Box<var::Var>),
+    Missing(Box<Rule>),
+    MissingSome(Box<Rule>),
+    If(Box<[Rule]>),
+    And(Box<[Rule]>),
+    Or(Box<[Rule]>),
+    Not(Box<Rule>),
+    Truthy(Box<Rule>),
+    /// A comparison of exactly two arguments.
+    Compare(compare::Comparison, Box<[Rule; 2]>),
+    /// A comparison of whatever comes out of the argument.
+    CompareAny(compare::Comparison, Box<Rule>),
+    Number(number::Arithmetic, Box<Rule>),
+    Cat(Box<Rule>),
+    Substr(Box<Rule>),
+    /// `starts_with` or `ends_with` of exactly two arguments.
+    Affix(text::End, Box<[Rule; 2]>),
+    AffixAny(text::End, Box<Rule>),
+    In(Box<Rule>),
+    /// `in` over a list of literals.
+    InLiterals(Box<list::InLiterals>),
+    Merge(Box<Rule>),
+    Set(Box<Rule>),
+    Contains(list::Quantity, Box<Rule>),
+    Each(Box<each::Each>),
+    Reduce(Box<each::Reduce>),
+    Fractional(Box<fractional::Fractional>),
+    SemVer(Box<sem_ver::SemVer>),
+    SemVerAny(Box<Rule>),
 }
 
-impl<'a> Scope<'a> {
-    pub(crate) fn new(context: &'a Context<'a>, flag_key: &'a str, now: u64, bump: &'a Bump) -> Self {
-        Self { context, flag_key, now, bump }
+/// A whole rule, or an evaluator that several share, and what it costs.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) root: Rule,
+    /// Nodes, every `$ref` counted as if it were written out.
+    pub(crate) nodes: usize,
+    /// Whether it holds a `var` whose argument could fail.
+    pub(crate) risky: bool,
+}
+
+/// A constant.
+#[derive(Debug)]
+pub(crate) enum Literal {
+    Null,
+    Bool(bool),
+    Num(f64),
+    Str(Box<str>),
+    /// An object, or an array that an operator takes unevaluated.
+    Json(Box<serde_json::Value>),
+}
+
+/// A rule could not be evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+impl Program {
+    /// Evaluates the rule in `scope` (contract 7.2).
+    #[inline]
+    pub(crate) fn run<'a, W: Witness>(
+        &'a self,
+        scope: &Scope<'a>,
+        witness: &mut W,
+    ) -> Result<Value<'a>, Failed> {
+        self.root.run(None, scope, witness)
     }
 }
 
 impl Rule {
+    /// Evaluates one node, which is number `at` of its parent's arguments.
+    #[inline]
     pub(crate) fn run<'a, W: Witness>(
         &'a self,
-        _scope: &Scope<'a>,
-        _witness: &mut W,
+        at: Option<usize>,
+        scope: &Scope<'a>,
+        witness: &mut W,
     ) -> Result<Value<'a>, Failed> {
-        match *self {}
+        witness.enter(at, self.name());
+        let outcome = self.evaluate(scope, witness);
+        witness.leave(outcome.ok());
+        outcome
     }
+
+    /// Evaluates an operator's argument or arguments, which are steps of the operator itself.
+    #[inline]
+    pub(crate) fn arguments<'a, W: Witness>(
+        &'a self,
+        scope: &Scope<'a>,
+        witness: &mut W,
+    ) -> Result<Value<'a>, Failed> {
+        match self {
+            Self::List(rules) => list::evaluate(rules, scope, witness),
+            _ => self.run(None, scope, witness),
+        }
+    }
+
+    fn evaluate<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
+        match self {
+            Self::Literal(literal) => Ok(literal.value(scope)),
+            Self::List(rules) => list::evaluate(rules, scope, w),
+            Self::Ref(program) => program.root.run(None, scope, w),
+            Self::Part(program, at) => part(program, *at, scope, w),
+            Self::Fails(_) => Err(Failed),
+            Self::Var(var) => var.run(scope, w),
+            Self::Missing(args) => var::missing(args, scope, w),
+            Self::MissingSome(args) => var::missing_some(args, scope, w),
+            Self::If(clauses) => logic::choose(clauses, scope, w),
+            Self::And(rules) => logic::deciding(rules, false, scope, w),
+            Self::Or(rules) => logic::deciding(rules, true, scope, w),
+            Self::Not(arg) => logic::negation(arg, scope, w).map(Value::Bool),
+            Self::Truthy(arg) => logic::negation(arg, scope, w).map(|not| Value::Bool(!not)),
+            Self::Compare(comparison, pair) => comparison.pair(pair, scope, w).map(Value::Bool),
+            Self::CompareAny(comparison, args) => comparison.any(args, scope, w).map(Value::Bool),
+            Self::Number(arithmetic, args) => arithmetic.run(args, scope, w),
+            Self::Cat(args) => text::cat(args, scope, w),
+            Self::Substr(args) => text::substr(args, scope, w),
+            Self::Affix(end, pair) => end.pair(pair, scope, w),
+            Self::AffixAny(end, args) => end.any(args, scope, w),
+            Self::In(args) => list::contained(args, scope, w).map(Value::Bool),
+            Self::InLiterals(test) => test.run(scope, w).map(Value::Bool),
+            Self::Merge(args) => list::merge(args, scope, w),
+            Self::Set(args) => list::set(args, scope, w),
+            Self::Contains(quantity, args) => quantity.run(args, scope, w).map(Value::Bool),
+            Self::Each(each) => each.run(scope, w),
+            Self::Reduce(reduce) => reduce.run(scope, w),
+            Self::Fractional(fractional) => fractional.run(scope, w),
+            Self::SemVer(test) => test.run(scope, w),
+            Self::SemVerAny(args) => sem_ver::any(args, scope, w),
+        }
+    }
+
+    /// The node's JsonLogic name.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Literal(_) | Self::List(_) | Self::Part(..) => "literal",
+            Self::Ref(_) => "$ref",
+            Self::Fails(name) => name,
+            Self::Var(_) => "var",
+            Self::Missing(_) => "missing",
+            Self::MissingSome(_) => "missing_some",
+            Self::If(_) => "if",
+            Self::And(_) => "and",
+            Self::Or(_) => "or",
+            Self::Not(_) => "!",
+            Self::Truthy(_) => "!!",
+            Self::Compare(comparison, _) | Self::CompareAny(comparison, _) => comparison.name(),
+            Self::Number(arithmetic, _) => arithmetic.name(),
+            Self::Cat(_) => "cat",
+            Self::Substr(_) => "substr",
+            Self::Affix(end, _) | Self::AffixAny(end, _) => end.name(),
+            Self::In(_) | Self::InLiterals(_) => "in",
+            Self::Merge(_) => "merge",
+            Self::Set(_) => "set",
+            Self::Contains(quantity, _) => quantity.name(),
+            Self::Each(each) => each.kind.name(),
+            Self::Reduce(_) => "reduce",
+            Self::Fractional(_) => "fractional",
+            Self::SemVer(_) | Self::SemVerAny(_) => "sem_ver",
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it is written as a JSON object; the bodies of some operators have to be.
+    pub(crate) fn is_object(&self) -> bool {
+        match self {
+            Self::Literal(literal) => matches!(literal, Literal::Json(json) if json.is_object()),
+            Self::List(_) => false,
+            Self::Ref(program) => program.root.is_object(),
+            Self::Part(program, at) => match &program.root {
+                Self::List(rules) => rules.get(*at).is_some_and(Self::is_object),
+                _ => false,
+            },
+            _ => true,
+        }
+    }
+
+    /// Shows `visit` every rule directly below, until it fails.
+    pub(crate) fn children<'a>(
+        &'a self,
+        visit: &mut dyn FnMut(&'a Self) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
+        match self {
+            Self::Literal(_) | Self::Fails(_) | Self::Var(_) => Ok(()),
+            Self::Ref(program) => visit(&program.root),
+            Self::Part(program, at) => match &program.root {
+                Self::List(rules) => rules.get(*at).map_or(Ok(()), visit),
+                _ => Ok(()),
+            },
+            Self::List(rules) | Self::If(rules) | Self::And(rules) | Self::Or(rules) => {
+                rules.iter().try_for_each(visit)
+            }
+            Self::Compare(_, pair) | Self::Affix(_, pair) => pair.iter().try_for_each(visit),
+            Self::Missing(arg)
+            | Self::MissingSome(arg)
+            | Self::Not(arg)
+            | Self::Truthy(arg)
+            | Self::CompareAny(_, arg)
+            | Self::Number(_, arg)
+            | Self::Cat(arg)
+            | Self::Substr(arg)
+            | Self::AffixAny(_, arg)
+            | Self::In(arg)
+            | Self::Merge(arg)
+            | Self::Set(arg)
+            | Self::Contains(_, arg)
+            | Self::SemVerAny(arg) => visit(arg),
+            Self::InLiterals(test) => visit(&test.needle),
+            Self::SemVer(test) => visit(&test.version),
+            Self::Fractional(fractional) => fractional.children().try_for_each(visit),
+            Self::Each(each) => {
+                visit(&each.subject)?;
+                each.body.as_ref().map_or(Ok(()), |body| visit(&body.rule))
+            }
+            Self::Reduce(reduce) => {
+                [&reduce.subject, &reduce.body.rule, &reduce.initial].into_iter().try_for_each(visit)
+            }
+        }
+    }
+}
+
+fn part<'a, W: Witness>(
+    program: &'a Program,
+    at: usize,
+    scope: &Scope<'a>,
+    w: &mut W,
+) -> Result<Value<'a>, Failed> {
+    match &program.root {
+        Rule::List(rules) => rules.get(at).ok_or(Failed)?.run(None, scope, w),
+        _ => Err(Failed),
+    }
+}
+
+impl Literal {
+    #[inline]
+    pub(crate) fn value<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(b) => Value::Bool(*b),
+            Self::Num(n) => Value::Num(*n),
+            Self::Str(s) => Value::Str(s),
+            Self::Json(json) => Value::from_json(json, scope.bump),
+        }
+    }
+
+    /// The number that arithmetic makes of it.
+    fn number(&self) -> Result<f64, Failed> {
+        match self {
+            Self::Num(n) => Ok(*n),
+            Self::Str(s) => Value::Str(s).number(),
+            Self::Null | Self::Bool(_) | Self::Json(_) => Err(Failed),
+        }
+    }
+}
+
+/// The integer part of `n` as a 64-bit Go program has it: what does not fit is the least integer.
+pub(crate) fn truncate(n: f64) -> i64 {
+    if n >= -9_223_372_036_854_775_808.0 && n < 9_223_372_036_854_775_808.0 { n as i64 } else { i64::MIN }
 }

@@ -1,0 +1,302 @@
+//! `sem_ver`: semantic versions compared (contract 7.4).
+
+use std::cmp::Ordering;
+
+use crate::rule::{Failed, Rule, Scope};
+use crate::text::write_plain;
+use crate::value::Value;
+use crate::witness::Witness;
+
+/// `sem_ver` against a literal version.
+#[derive(Debug)]
+pub(crate) struct SemVer {
+    pub(crate) version: Rule,
+    pub(crate) relation: Relation,
+    pub(crate) target: Owned,
+}
+
+/// How two versions are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    SameMinor,
+    SameMajor,
+}
+
+/// A parsed version; build metadata is checked and forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Version<'v> {
+    major: &'v str,
+    minor: &'v str,
+    patch: &'v str,
+    pre_release: &'v str,
+}
+
+/// A version that outlives its text.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    major: Box<str>,
+    minor: Box<str>,
+    patch: Box<str>,
+    pre_release: Box<str>,
+}
+
+impl SemVer {
+    #[inline]
+    pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
+        let version = self.version.run(Some(0), scope, w)?;
+        Ok(match version {
+            Value::Str(text) => relate(Version::parse(text), self.relation, Some(self.target.version())),
+            Value::Num(_) => {
+                let text = number(version, scope)?;
+                relate(Version::parse(text), self.relation, Some(self.target.version()))
+            }
+            _ => Value::Null,
+        })
+    }
+}
+
+/// `sem_ver` over whatever comes out of the argument; anything but three fitting operands gives `null`.
+pub(crate) fn any<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
+    let Value::List([a, Value::Str(relation), b]) = args.arguments(scope, w)? else { return Ok(Value::Null) };
+    let Some(relation) = Relation::parse(relation) else { return Ok(Value::Null) };
+    let text = |value: &Value<'a>| match value {
+        Value::Str(text) => Ok(*text),
+        Value::Num(_) => number(*value, scope),
+        _ => Ok(""),
+    };
+    let (a, b) = (text(a)?, text(b)?);
+    Ok(relate(Version::parse(a), relation, Version::parse(b)))
+}
+
+/// A number as a version; what Go would write with an exponent is none.
+fn number<'a>(value: Value<'a>, scope: &Scope<'a>) -> Result<&'a str, Failed> {
+    match value {
+        Value::Num(n) if n != 0.0 && (n.abs() < 1e-4 || n.abs() >= 1e21) => Ok(""),
+        Value::Num(n) => {
+            let mut text = bumpalo::collections::String::new_in(scope.bump);
+            write_plain(n, &mut text).map_err(|_| Failed)?;
+            Ok(text.into_bump_str())
+        }
+        _ => Ok(""),
+    }
+}
+
+#[inline]
+fn relate<'a>(a: Option<Version<'_>>, relation: Relation, b: Option<Version<'_>>) -> Value<'a> {
+    match (a, b) {
+        (Some(a), Some(b)) => Value::Bool(relation.holds(&a, &b)),
+        _ => Value::Null,
+    }
+}
+
+impl Relation {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "=" => Self::Equal,
+            "!=" => Self::NotEqual,
+            "<" => Self::Less,
+            "<=" => Self::LessOrEqual,
+            ">" => Self::Greater,
+            ">=" => Self::GreaterOrEqual,
+            "~" => Self::SameMinor,
+            "^" => Self::SameMajor,
+            _ => return None,
+        })
+    }
+
+    #[inline]
+    fn holds(self, a: &Version<'_>, b: &Version<'_>) -> bool {
+        match self {
+            Self::Equal => a.order(b).is_eq(),
+            Self::NotEqual => a.order(b).is_ne(),
+            Self::Less => a.order(b).is_lt(),
+            Self::LessOrEqual => a.order(b).is_le(),
+            Self::Greater => a.order(b).is_gt(),
+            Self::GreaterOrEqual => a.order(b).is_ge(),
+            Self::SameMinor => a.major == b.major && a.minor == b.minor,
+            Self::SameMajor => a.major == b.major,
+        }
+    }
+}
+
+impl<'v> Version<'v> {
+    /// Reads `1`, `1.2` or `1.2.3-pre.1+build`, with one leading `v` or `V`.
+    pub(crate) fn parse(text: &'v str) -> Option<Self> {
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let mut parts = ["0"; 3];
+        let mut rest = text;
+        let mut written = 0;
+        for part in &mut parts {
+            *part = digits(&mut rest)?;
+            written += 1;
+            if rest.is_empty() {
+                break;
+            }
+            if written < 3 {
+                rest = rest.strip_prefix('.')?;
+            }
+        }
+        let [major, minor, patch] = parts;
+        let mut version = Self { major, minor, patch, pre_release: "" };
+        if let Some(after) = rest.strip_prefix('-') {
+            let (pre_release, build) = after.split_at(after.find('+').unwrap_or(after.len()));
+            if !identifiers(pre_release, true) {
+                return None;
+            }
+            version.pre_release = pre_release;
+            rest = build;
+        }
+        match rest.strip_prefix('+') {
+            Some(build) => identifiers(build, false).then_some(version),
+            None => rest.is_empty().then_some(version),
+        }
+    }
+
+    /// Precedence as semver 2.0 section 11 has it.
+    fn order(&self, other: &Self) -> Ordering {
+        numeric(self.major, other.major)
+            .then_with(|| numeric(self.minor, other.minor))
+            .then_with(|| numeric(self.patch, other.patch))
+            .then_with(|| match (self.pre_release, other.pre_release) {
+                ("", "") => Ordering::Equal,
+                ("", _) => Ordering::Greater,
+                (_, "") => Ordering::Less,
+                (a, b) => pre_releases(a, b),
+            })
+    }
+}
+
+impl Owned {
+    pub(crate) fn new(version: &Version<'_>) -> Self {
+        Self {
+            major: version.major.into(),
+            minor: version.minor.into(),
+            patch: version.patch.into(),
+            pre_release: version.pre_release.into(),
+        }
+    }
+
+    #[inline]
+    fn version(&self) -> Version<'_> {
+        Version { major: &self.major, minor: &self.minor, patch: &self.patch, pre_release: &self.pre_release }
+    }
+}
+
+/// Takes a number without leading zeros off the front of `rest`.
+#[inline]
+fn digits<'v>(rest: &mut &'v str) -> Option<&'v str> {
+    let len = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, after) = rest.split_at(len);
+    *rest = after;
+    (len == 1 || len > 1 && !number.starts_with('0')).then_some(number)
+}
+
+/// Whether `text` is identifiers joined by dots, numeric ones without leading zeros if `strict`.
+fn identifiers(text: &str, strict: bool) -> bool {
+    text.split('.').all(|identifier| {
+        let zero_led = identifier.len() > 1 && identifier.starts_with('0') && all_digits(identifier);
+        !identifier.is_empty()
+            && identifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !(strict && zero_led)
+    })
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Orders numbers of any length written without leading zeros.
+#[inline]
+fn numeric(a: &str, b: &str) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+fn pre_releases(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.split('.'), b.split('.'));
+    loop {
+        let order = match (left.next(), right.next()) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(a), Some(b)) => match (all_digits(a), all_digits(b)) {
+                (true, true) => numeric(a, b),
+                (true, false) => Ordering::Less,
+                (false, true) => Ordering::Greater,
+                (false, false) => a.cmp(b),
+            },
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of semver.org section 11, each less than the next.
+    #[test]
+    fn precedence() {
+        let ordered = [
+            "0.9.9",
+            "1.0.0-1",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "1.9.0",
+            "1.10",
+            "99999999999999999999998",
+            "99999999999999999999999",
+        ];
+        for (i, a) in ordered.iter().enumerate() {
+            for (j, b) in ordered.iter().enumerate() {
+                let (a, b) = (Version::parse(a).expect("a version"), Version::parse(b).expect("a version"));
+                assert_eq!(a.order(&b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_version() {
+        for text in [
+            "",
+            "v",
+            "vv1",
+            "Vv1",
+            "1.",
+            "1.0.",
+            "1.0.0.0",
+            "01",
+            "1.0.0-",
+            "1.0.0-01",
+            "1.0.0-a..b",
+            "1.0.0+",
+            "1.0-rc1",
+            "1-rc1",
+            " 1",
+            "1.0.0 ",
+            "1.0+build",
+            "1.0.0-é",
+            "-1",
+            "1.0.0-a+",
+            "1.0.0+a+b",
+        ] {
+            assert!(Version::parse(text).is_none(), "{text:?}");
+        }
+        for text in ["v1", "V1.2", "1.0.0+01", "1.0.0-0a.-", "0.0.0", "1.0.0-a+b.c"] {
+            assert!(Version::parse(text).is_some(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `cat`, `substr`, `starts_with`, `ends_with`.
+
+use bumpalo::collections::String as BumpString;
+
+use crate::rule::{Failed, Rule, Scope, truncate};
+use crate::text::write_plain;
+use crate::value::Value;
+use crate::witness::Witness;
+
+/// `cat`: a lone string as it is, several arguments joined and trimmed.
+pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
+    let parts = match args.arguments(scope, w)? {
+        Value::Str(text) => return Ok(Value::Str(text)),
+        Value::List([]) => return Ok(Value::Str("")),
+        Value::List([only]) => return only.text(scope.bump).map(Value::Str),
+        Value::List(parts) => parts,
+        _ => return Err(Failed),
+    };
+    let known = parts.iter().map(|part| if let Value::Str(text) = part { text.len() } else { 8 }).sum();
+    scope.burn_bytes(known)?;
+    let mut joined = BumpString::with_capacity_in(known, scope.bump);
+    for part in parts {
+        match part {
+            Value::Str(text) => joined.push_str(text),
+            Value::Num(n) => write_plain(*n, &mut joined).map_err(|_| Failed)?,
+            Value::Null => {}
+            Value::Bool(_) | Value::List(_) | Value::Map(_) => return Err(Failed),
+        }
+    }
+    Ok(Value::Str(joined.into_bump_str().trim()))
+}
+
+/// `substr`: counts Unicode scalar values.
+pub(crate) fn substr<'a, W: Witness>(
+    args: &'a Rule,
+    scope: &Scope<'a>,
+    w: &mut W,
+) -> Result<Value<'a>, Failed> {
+    let Value::List([subject, start, rest @ ..]) = args.arguments(scope, w)? else { return Err(Failed) };
+    let text = subject.text(scope.bump)?;
+    scope.burn_bytes(text.len())?;
+    let size = text.chars().count() as i64;
+    let start = truncate(start.number()?);
+    let from = if start < 0 { start.wrapping_add(size) } else { start };
+    if from < 0 || from > size {
+        return Ok(Value::Str(text));
+    }
+    let to = match rest {
+        [length] => match truncate(length.number()?) {
+            dropped if dropped < 0 => size.wrapping_add(dropped),
+            length => from.wrapping_add(length).min(size),
+        },
+        _ => size,
+    };
+    if to < from {
+        return Err(Failed);
+    }
+    let byte = |chars: i64| text.char_indices().nth(chars as usize).map_or(text.len(), |(at, _)| at);
+    text.get(byte(from)..byte(to)).map(Value::Str).ok_or(Failed)
+}
+
+/// Which end of a string is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Start,
+    End,
+}
+
+impl End {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "starts_with",
+            Self::End => "ends_with",
+        }
+    }
+
+    /// Exactly two arguments.
+    #[inline]
+    pub(crate) fn pair<'a, W: Witness>(
+        self,
+        [text, affix]: &'a [Rule; 2],
+        scope: &Scope<'a>,
+        w: &mut W,
+    ) -> Result<Value<'a>, Failed> {
+        let text = text.run(Some(0), scope, w)?;
+        let affix = affix.run(Some(1), scope, w)?;
+        Ok(self.test(text, affix))
+    }
+
+    /// Any other argument; only two strings can be tested.
+    pub(crate) fn any<'a, W: Witness>(
+        self,
+        args: &'a Rule,
+        scope: &Scope<'a>,
+        w: &mut W,
+    ) -> Result<Value<'a>, Failed> {
+        match args.arguments(scope, w)? {
+            Value::List([text, affix]) => Ok(self.test(*text, *affix)),
+            _ => Ok(Value::Null),
+        }
+    }
+
+    #[inline]
+    fn test<'a>(self, text: Value<'a>, affix: Value<'a>) -> Value<'a> {
+        match (text, affix) {
+            (Value::Str(text), Value::Str(affix)) => Value::Bool(match self {
+                Self::Start => text.starts_with(affix),
+                Self::End => text.ends_with(affix),
+            }),
+            _ => Value::Null,
+        }
+    }
+}
