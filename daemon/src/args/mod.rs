@@ -4,6 +4,8 @@
 
 mod environment;
 mod setting;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

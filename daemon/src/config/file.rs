@@ -1,7 +1,7 @@
 //! The configuration file: YAML, JSON or TOML by its extension, one key per setting.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -24,16 +24,15 @@ impl ConfigFile {
     /// Finds and reads the file: the one named by `--config`, which must exist, or `$HOME/.agent.yaml` when it exists.
     pub(crate) fn find(named: Option<&Path>, environment: &Environment) -> Result<Option<Self>, ConfigError> {
         if let Some(path) = named {
-            return Self::read(path)?.map(Some).ok_or_else(|| {
-                ConfigError::whole(format!(
-                    "configuration file {} does not exist (from --config)",
-                    path.display()
-                ))
-            });
+            let file = File::open(path).map_err(|error| wrong(path, &format!("{error} (from --config)")))?;
+            return Self::read(path, file).map(Some);
         }
-        match environment.get("HOME") {
-            Some(home) => Self::read(&Path::new(home).join(".agent.yaml")),
-            None => Ok(None),
+        let Some(home) = environment.get("HOME") else { return Ok(None) };
+        let path = Path::new(home).join(".agent.yaml");
+        // A home that another user owns is common in containers, and nobody asked for this file.
+        match File::open(&path) {
+            Ok(file) => Self::read(&path, file).map(Some),
+            Err(_) => Ok(None),
         }
     }
 
@@ -52,25 +51,24 @@ impl ConfigFile {
         self.entries.keys().map(String::as_str).filter(move |key| !known(key))
     }
 
-    fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
-        let wrong =
-            |what: String| ConfigError::whole(format!("configuration file {}: {what}", path.display()));
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(wrong(error.to_string())),
-        };
+    fn read(path: &Path, file: File) -> Result<Self, ConfigError> {
         let mut text = String::new();
-        file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+        file.take(MOST_BYTES + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| wrong(path, &error.to_string()))?;
         if text.len() as u64 > MOST_BYTES {
-            return Err(wrong(format!("larger than {MOST_BYTES} bytes")));
+            return Err(wrong(path, &format!("larger than {MOST_BYTES} bytes")));
         }
-        match parse(path, &text).map_err(wrong)? {
-            Value::Object(entries) => Ok(Some(Self { path: path.to_owned(), entries })),
-            Value::Null => Ok(Some(Self { path: path.to_owned(), entries: Map::new() })),
-            _ => Err(wrong("must hold keys and values, such as `port: 8013`".to_owned())),
+        match parse(path, &text).map_err(|what| wrong(path, &what))? {
+            Value::Object(entries) => Ok(Self { path: path.to_owned(), entries }),
+            Value::Null => Ok(Self { path: path.to_owned(), entries: Map::new() }),
+            _ => Err(wrong(path, "must hold keys and values, such as `port: 8013`")),
         }
     }
+}
+
+fn wrong(path: &Path, what: &str) -> ConfigError {
+    ConfigError::whole(format!("configuration file {}: {what}", path.display()))
 }
 
 /// The messages tell position and kind only: a snippet could show a token from `sources`.

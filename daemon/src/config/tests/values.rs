@@ -205,7 +205,7 @@ fn a_named_file_must_exist_and_parse() {
     let absent = World { config: Some("/nowhere/hoist.yaml".into()), ..World::default() }.read();
     assert_eq!(
         absent.unwrap_err().to_string(),
-        "configuration file /nowhere/hoist.yaml does not exist (from --config)"
+        "configuration file /nowhere/hoist.yaml: No such file or directory (os error 2) (from --config)"
     );
     for (name, text, expected) in [
         ("c.yaml", "port: [", "not valid YAML"),
@@ -247,6 +247,13 @@ fn the_home_file_is_used_when_it_exists() {
     let config = read().unwrap();
     assert_eq!(config.listen.port, 9);
     assert_eq!(config.warnings, [format!(r#"ignoring unknown key "prot" in {}"#, path.display())]);
+}
+
+#[test]
+fn a_home_that_cannot_be_read_is_no_mistake() {
+    let home = tempfile::NamedTempFile::new().unwrap();
+    let variables = &[("HOME", home.path().to_str().unwrap())];
+    assert!(World { variables, ..World::default() }.read().is_ok());
 }
 
 #[test]
