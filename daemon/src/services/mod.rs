@@ -4,3 +4,4 @@
 //! only place where wire types meet the engine's. They know nothing of each other.
 
 pub mod evaluation;
+pub mod sync;

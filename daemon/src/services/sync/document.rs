@@ -1,0 +1,85 @@
+//! The document that clients get: written once per selector and generation, shared by all who ask.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use engine::{Flag, Selector, Snapshot};
+use sha2::{Digest, Sha256};
+use store::Store;
+use tonic::Status;
+
+/// How many selectors' documents of the newest generation are remembered.
+const REMEMBERED: usize = 256;
+
+/// Some flags as a flag document (contract 5.2).
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    /// The JSON text.
+    pub(super) text: Bytes,
+    /// SHA-256 of the text: equal documents are not sent twice.
+    pub(super) digest: [u8; 32],
+}
+
+/// Every selector's document.
+#[derive(Debug)]
+pub(super) struct Documents {
+    store: Arc<Store>,
+    newest: Mutex<Newest>,
+}
+
+#[derive(Debug, Default)]
+struct Newest {
+    generation: u64,
+    by_selector: HashMap<Arc<str>, Document>,
+}
+
+impl Documents {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store, newest: Mutex::default() }
+    }
+
+    /// The document of `selector` as of now.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT if it is no selector.
+    pub(super) fn now(&self, selector: &Arc<str>) -> Result<Document, Status> {
+        let parsed =
+            Selector::parse(selector).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        // Written while the lock is held, so that of many who wait for the same text only one writes it.
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.store.read();
+        if newest.generation != snapshot.generation() {
+            newest.generation = snapshot.generation();
+            newest.by_selector.clear();
+        }
+        if let Some(known) = newest.by_selector.get(selector) {
+            return Ok(known.clone());
+        }
+        let document = Document::write(&snapshot, &parsed);
+        if newest.by_selector.len() < REMEMBERED {
+            newest.by_selector.insert(Arc::clone(selector), document.clone());
+        }
+        Ok(document)
+    }
+}
+
+impl Document {
+    fn write(snapshot: &Snapshot, selector: &Selector<'_>) -> Self {
+        let mut flags: Vec<&Flag> = snapshot.select(selector).map(Arc::as_ref).collect();
+        flags.sort_unstable_by_key(|flag| flag.key());
+        let room: usize = flags.iter().map(|flag| flag.key().len() + flag.definition().len() + 8).sum();
+        let mut text = String::with_capacity(room + 16);
+        text.push_str("{\"flags\":{");
+        for (at, flag) in flags.iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            engine::write_json(&flag.key().into(), &mut text);
+            text.push(':');
+            text.push_str(flag.definition());
+        }
+        text.push_str("}}");
+        Self { digest: Sha256::digest(&text).into(), text: text.into() }
+    }
+}
