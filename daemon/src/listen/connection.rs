@@ -175,10 +175,10 @@ impl<S: Handler> Port<S> {
 
 /// Agrees to HTTP/2 and leaves the rest to the connection's task.
 async fn switch(request: Request<Inbound>, upgrades: &mpsc::Sender<Handover>) -> Response<Bytes> {
-    if let Ok((answer, handover)) = upgrade::accept(request).await {
-        if upgrades.try_send(handover).is_ok() {
-            return answer;
-        }
+    if let Ok((answer, handover)) = upgrade::accept(request).await
+        && upgrades.try_send(handover).is_ok()
+    {
+        return answer;
     }
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = StatusCode::BAD_REQUEST;

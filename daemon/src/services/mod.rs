@@ -1,7 +1,9 @@
 //! The protocols that the daemon speaks, one folder each.
 //!
 //! A protocol turns its requests into questions for [`ask`](crate::ask) and outcomes into its answers; `convert.rs` is the
-//! only place where wire types meet the engine's. They know nothing of each other.
+//! only place where wire types meet the engine's. They know nothing of each other. [`connect`] and [`cors`] stand round them.
 
+pub mod connect;
+pub mod cors;
 pub mod evaluation;
 pub mod sync;
