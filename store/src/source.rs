@@ -4,14 +4,14 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use crate::document::Format;
+use crate::document::{Format, too_large};
 use crate::intake::Shared;
 use crate::origin::{Origin, OriginError};
-use crate::supervise::jitter;
+use crate::schedule::Schedule;
 
 /// Follows an origin.
 ///
@@ -128,6 +128,11 @@ impl<'s> Feed<'s> {
         self.shared.unchanged(self.slot);
     }
 
+    /// The wall clock.
+    pub fn now(&self) -> SystemTime {
+        (self.shared.settings.clock)()
+    }
+
     /// The most bytes a document may have. Read one more at most, then [`refuse`](Self::refuse).
     pub fn max_bytes(&self) -> usize {
         self.shared.settings.max_bytes
@@ -142,7 +147,8 @@ pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
 
 /// Asks an origin that has to be asked.
 pub trait Fetch: Send {
-    /// The origin's document, or `None` if it still is the version `seen`. `most` is the number of bytes to accept.
+    /// The origin's document, or `None` if it still is the version `seen`. Reading may stop beyond `most` bytes: so
+    /// large a document is refused.
     ///
     /// # Errors
     /// The origin did not give an answer that can be used.
@@ -164,18 +170,18 @@ pub struct Fetched {
     pub revision: Option<String>,
 }
 
-/// Follows an origin by asking it again and again.
+/// Follows an origin by asking it again and again: at once, and then on schedule. Never twice at a time.
 #[derive(Debug)]
 pub struct Poll<F> {
     fetch: F,
-    interval: Duration,
+    schedule: Schedule,
     seen: Option<String>,
 }
 
 impl<F: Fetch> Poll<F> {
-    /// Asks at once, then every `interval`, give or take a tenth so that many daemons do not ask in step.
-    pub fn new(fetch: F, interval: Duration) -> Self {
-        Self { fetch, interval, seen: None }
+    /// Asks with `fetch`.
+    pub fn new(fetch: F, schedule: Schedule) -> Self {
+        Self { fetch, schedule, seen: None }
     }
 }
 
@@ -185,6 +191,9 @@ impl<F: Fetch> Source for Poll<F> {
         loop {
             match self.fetch.fetch(self.seen.as_deref(), feed.max_bytes()).await? {
                 None => feed.unchanged(),
+                Some(fetched) if fetched.bytes.len() > feed.max_bytes() => {
+                    feed.refuse(too_large(feed.max_bytes()));
+                }
                 Some(Fetched { bytes, format, revision }) => {
                     // A revision is remembered only with its document in service: a refused one is asked for again.
                     let delivery = Delivery { bytes, format, revision: revision.clone(), provisional: false };
@@ -194,7 +203,7 @@ impl<F: Fetch> Source for Poll<F> {
                     };
                 }
             }
-            tokio::time::sleep(self.interval.mul_f64(0.9 + 0.2 * jitter())).await;
+            tokio::time::sleep(self.schedule.wait(feed.now())).await;
         }
     }
 }

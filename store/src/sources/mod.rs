@@ -1,4 +1,5 @@
 //! The sources, one file each.
 
 pub(crate) mod file;
+pub(crate) mod http;
 pub(crate) mod memory;

@@ -1,0 +1,173 @@
+//! A document behind an `http` or `https` URL, asked for again and again (contract 9.2).
+//!
+//! Conditional requests keep an unchanged document off the wire. A slow, endless or hostile server costs a bounded amount
+//! of time and memory; a redirect never changes the scheme and never carries credentials to another host.
+
+mod client;
+mod oauth;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+};
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::Deserialize;
+
+use crate::document::Format;
+use crate::origin::{Origin, OriginError, redacted};
+use crate::schedule::Schedule;
+use crate::source::{Fetch, Fetched, Poll, Retry, SourceError, SourceKind};
+use oauth::Oauth;
+
+/// The most of a `Retry-After` that is honoured.
+const LONGEST_REST: Duration = Duration::from_secs(600);
+/// How long a request may take when nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a document is asked for when nothing else is said (flagd's default).
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The HTTP source.
+pub(crate) static KIND: SourceKind = SourceKind { providers: &["http"], build };
+
+/// What the source understands, under flagd's names (contract 1.5).
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Options {
+    auth_header: Option<String>,
+    headers: BTreeMap<String, String>,
+    cert_path: Option<PathBuf>,
+    interval: Option<u64>,
+    interval_seed: Option<String>,
+    #[serde(rename = "timeoutS")]
+    timeout: Option<u64>,
+    oauth: Option<oauth::Options>,
+}
+
+/// A URL with all it takes to ask it.
+struct Http {
+    url: Url,
+    shown: String,
+    headers: HeaderMap,
+    timeout: Duration,
+    client: Client,
+    oauth: Option<Oauth>,
+}
+
+fn build(origin: &Origin) -> Result<Box<dyn crate::source::Source>, OriginError> {
+    let options: Options = origin.options()?;
+    let wrong = |what: String| OriginError(format!("source {origin}: {what}"));
+    let url = Url::parse(origin.name()).map_err(|error| wrong(format!("not a URL: {error}")))?;
+    let headers = headers(&options).map_err(wrong)?;
+    let credentials = !headers.is_empty() || options.oauth.is_some() || !url.username().is_empty();
+    let client = client::build(options.cert_path.as_deref(), credentials).map_err(wrong)?;
+    let interval = options.interval.filter(|seconds| *seconds > 0).map_or(INTERVAL, Duration::from_secs);
+    let timeout = options.timeout.filter(|seconds| *seconds > 0).map_or(TIMEOUT, Duration::from_secs);
+    let oauth =
+        options.oauth.map(|oauth| Oauth::new(oauth, client.clone(), timeout)).transpose().map_err(wrong)?;
+    let http = Http { url, shown: redacted(origin.name()).into_owned(), headers, timeout, client, oauth };
+    let schedule = match options.interval_seed.filter(|seed| !seed.is_empty()) {
+        Some(seed) => Schedule::seeded(interval, &seed),
+        None => Schedule::every(interval),
+    };
+    Ok(Box::new(Poll::new(http, schedule)))
+}
+
+/// The headers of each request; the configured ones override the source's own.
+fn headers(options: &Options) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    let value = |name: &str, text: &str| {
+        let mut value = HeaderValue::from_str(text)
+            .map_err(|_| format!("the value of header {name} is no header value"))?;
+        value.set_sensitive(true);
+        Ok::<_, String>(value)
+    };
+    if let Some(text) = &options.auth_header {
+        headers.insert(AUTHORIZATION, value("Authorization", text)?);
+    }
+    for (name, text) in &options.headers {
+        let known =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header name"))?;
+        headers.insert(known, value(name, text)?);
+    }
+    Ok(headers)
+}
+
+impl Fetch for Http {
+    async fn fetch(&mut self, seen: Option<&str>, most: usize) -> Result<Option<Fetched>, SourceError> {
+        let mut answer = self.ask(seen).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && self.oauth.as_mut().is_some_and(Oauth::forget) {
+            // The token may have been withdrawn before its time: once more, with a new one.
+            answer = self.ask(seen).await?;
+        }
+        match answer.status() {
+            StatusCode::NOT_MODIFIED => Ok(None),
+            status if status.is_success() => self.read(answer, most).await.map(Some),
+            status => Err(self.refused(status, answer.headers())),
+        }
+    }
+}
+
+impl Http {
+    async fn ask(&mut self, seen: Option<&str>) -> Result<Response, SourceError> {
+        let mut request = self.client.get(self.url.clone()).timeout(self.timeout);
+        if let Some(oauth) = &mut self.oauth {
+            let token = oauth.token().await.map_err(|what| failed(&self.shown, what))?;
+            request = request.header(AUTHORIZATION, token);
+        }
+        if !self.headers.contains_key(ACCEPT) {
+            request = request.header(ACCEPT, "application/json, application/yaml");
+        }
+        if let Some(etag) = seen.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let answer = request.headers(self.headers.clone()).send().await;
+        answer.map_err(|error| failed(&self.shown, client::said(error)))
+    }
+
+    /// Reads the body, and stops at the first piece beyond `most`.
+    async fn read(&self, mut answer: Response, most: usize) -> Result<Fetched, SourceError> {
+        let format = self.format(answer.headers()).map_err(|what| failed(&self.shown, what))?;
+        let revision = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let mut bytes = Vec::new();
+        while let Some(piece) =
+            answer.chunk().await.map_err(|error| failed(&self.shown, client::said(error)))?
+        {
+            bytes.extend_from_slice(&piece);
+            if bytes.len() > most {
+                break;
+            }
+        }
+        Ok(Fetched { bytes, format, revision })
+    }
+
+    /// The path's extension decides, and where it has none the media type.
+    fn format(&self, headers: &HeaderMap) -> Result<Format, String> {
+        Format::of_path(self.url.path()).or_else(|unknown| {
+            let Some(media_type) = headers.get(CONTENT_TYPE) else { return Err(unknown) };
+            Format::of_media_type(&String::from_utf8_lossy(media_type.as_bytes()))
+        })
+    }
+
+    fn refused(&self, status: StatusCode, headers: &HeaderMap) -> SourceError {
+        let hint = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                "; check authHeader, headers or oauth of this source"
+            }
+            StatusCode::NOT_FOUND => "; check the URL's path",
+            _ => "",
+        };
+        let rest = headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
+        let retry = match rest {
+            Some(seconds) => Retry::After(Duration::from_secs(seconds).min(LONGEST_REST)),
+            None => Retry::Backoff,
+        };
+        SourceError { what: format!("the server answered {status}{hint}"), place: self.shown.clone(), retry }
+    }
+}
+
+fn failed(place: &str, what: String) -> SourceError {
+    SourceError { what, place: place.to_owned(), retry: Retry::Backoff }
+}
