@@ -1,6 +1,6 @@
 //! What every source must do, asked of each in the same words.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "each test binary uses a part of it")]
 
 pub mod on_disk;
 
