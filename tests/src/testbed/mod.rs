@@ -1,10 +1,12 @@
 //! The flagd-testbed: scenarios in Gherkin over a set of flags, played through stock OpenFeature clients.
 //!
 //! [`gherkin`] reads them, [`launch`] starts a daemon over the flags, [`driver`] talks to one client, [`play`] knows the
-//! steps, [`client`] says which scenarios a client takes and which of its own defects are known, [`run`] puts it together.
+//! steps, [`client`] says which scenarios a client takes and which of its own defects are known, [`run`] puts it together;
+//! [`follow`] asks about changes what no scenario does.
 
 mod client;
 mod driver;
+mod follow;
 mod gherkin;
 mod launch;
 mod play;
@@ -18,6 +20,7 @@ use std::time::Instant;
 
 pub use client::{Client, Defect};
 pub use driver::{Driver, Event};
+pub use follow::{Follower, follow};
 pub use gherkin::{Case, Step};
 pub use launch::{Setup, Testbed};
 
