@@ -38,6 +38,11 @@ fn values_keep_their_order_and_their_dashes() {
         start(&["start-here", "-f", "file:a", "-p", "-1", "-ffile:b", "--uri=file:c", "ignored", "--", "-q"]);
     assert_eq!(args.given["uri"], ["file:a", "file:b", "file:c"]);
     assert_eq!(args.given["port"], ["-1"]);
+    let twice = start(&["start-here", "-p", "1", "--strict", "-p=2", "--strict=false"]);
+    assert_eq!(
+        (&twice.given["port"][..], &twice.given["strict"][..]),
+        (&["2".to_owned()][..], &["false".to_owned()][..])
+    );
 }
 
 #[test]
