@@ -5,8 +5,8 @@
 
 use serde_json::{Value, json};
 use tests::clients::{
-    FLAGD_WEB, JAVA_IN_PROCESS, JAVA_RPC, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB,
-    PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, java, node, python, web,
+    FLAGD_WEB, GO_IN_PROCESS, GO_RPC, JAVA_IN_PROCESS, JAVA_RPC, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC,
+    OFREP_WEB, PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, go, java, node, python, web,
 };
 use tests::testbed::{Follower, follow, run};
 
@@ -58,6 +58,16 @@ fn java_rpc() {
 #[test]
 fn java_in_process() {
     run(&JAVA_IN_PROCESS, java);
+}
+
+#[test]
+fn go_rpc() {
+    run(&GO_RPC, go);
+}
+
+#[test]
+fn go_in_process() {
+    run(&GO_IN_PROCESS, go);
 }
 
 #[test]

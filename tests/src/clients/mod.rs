@@ -3,6 +3,7 @@
 //! Packages are pinned in `tests/clients/<language>/` and installed below `target/stock-clients/`, once for each version
 //! of the pins. A machine without the language, or that cannot reach its packages, skips the client and says so.
 
+mod go;
 mod java;
 mod node;
 mod python;
@@ -12,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub use go::{GO_IN_PROCESS, GO_RPC, go};
 pub use java::{JAVA_IN_PROCESS, JAVA_RPC, java};
 pub use node::{FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, node, web};
 pub use python::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
@@ -75,10 +77,11 @@ fn bounded(command: &mut Command, folder: &Path) -> Result<(), String> {
     }
 }
 
-/// Whether a program is there and answers to `--version`.
+/// Whether a program is there and can say its version.
 fn there_is(program: &str) -> bool {
+    let version = if program == "go" { "version" } else { "--version" };
     let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
