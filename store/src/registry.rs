@@ -1,10 +1,10 @@
 //! The sources that are always there, one line each.
 
 use crate::source::SourceKind;
-use crate::sources::{file, http};
+use crate::sources::{file, grpc, http};
 
 /// Every kind of source this crate has.
-pub static BUILT_IN: &[&SourceKind] = &[&file::KIND, &http::KIND];
+pub static BUILT_IN: &[&SourceKind] = &[&file::KIND, &http::KIND, &grpc::KIND];
 
 /// The kind that serves `provider`, if one of `kinds` does.
 pub fn find(kinds: &[&'static SourceKind], provider: &str) -> Option<&'static SourceKind> {

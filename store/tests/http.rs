@@ -1,5 +1,7 @@
 //! The `http` source against a real server: the suite that every source passes, and what only HTTP can do wrong.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
+
 mod server;
 mod suite;
 

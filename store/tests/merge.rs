@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{Selector, Severity, Snapshot};
 use hoist_store::{
-    ChangeKind, Feed, Fetch, Fetched, Format, Memory, MemoryHandle, Origin, Poll, Retry, Settings, Source,
-    SourceError, State, Store, diff,
+    ChangeKind, Feed, Fetch, Fetched, Format, Memory, MemoryHandle, Origin, Poll, Retry, Schedule, Settings,
+    Source, SourceError, State, Store, diff,
 };
 use serde_json::Map;
 use suite::{Backend, answer, becomes, document, flags, play, serves, settings, until};
@@ -244,7 +244,8 @@ async fn a_revision_is_known_only_once_accepted() {
         Some(("3", document("three"))),
         None,
     ];
-    let poll = Poll::new(Asked { answers: answers.into_iter(), told }, Duration::from_millis(10));
+    let poll =
+        Poll::new(Asked { answers: answers.into_iter(), told }, Schedule::every(Duration::from_millis(10)));
     let store = Store::open(settings(), vec![(origin("asked"), Box::new(poll))]);
     serves(&store, "three").await;
     let mut told = Vec::new();

@@ -2,15 +2,12 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
 use reqwest::redirect::{Attempt, Policy};
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls_platform_verifier::Verifier;
+
+use crate::sources::tls;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,7 +24,7 @@ pub(super) fn build(authority: Option<&Path>, credentials: bool) -> Result<Clien
         None => attempt.follow(),
     });
     let client = Client::builder()
-        .tls_backend_preconfigured(tls(authority)?)
+        .tls_backend_preconfigured(tls::client(authority)?)
         .connect_timeout(CONNECT)
         .redirect(redirects)
         .user_agent(concat!("hoistd/", env!("CARGO_PKG_VERSION")));
@@ -45,31 +42,6 @@ fn objection(attempt: &Attempt<'_>, credentials: bool) -> Option<String> {
     let moved = from.host() != to.host() || from.port_or_known_default() != to.port_or_known_default();
     (credentials && moved)
         .then(|| "redirected to another host, which would get this source's credentials".to_owned())
-}
-
-fn tls(authority: Option<&Path>) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let extra = authority.map(certificates).transpose()?.unwrap_or_default();
-    let verifier =
-        Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(|error| error.to_string())?;
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(config)
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let failed = |error: rustls::pki_types::pem::Error| format!("certPath {}: {error}", path.display());
-    let found: Vec<_> =
-        CertificateDer::pem_file_iter(path).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
-    if found.is_empty() {
-        Err(format!("certPath {}: no certificate in it", path.display()))
-    } else {
-        Ok(found)
-    }
 }
 
 /// What a client's error says, causes included and the URL left out: it may hold a signature.

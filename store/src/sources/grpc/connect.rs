@@ -1,0 +1,101 @@
+//! One HTTP/2 connection to a target: TCP or unix socket, TLS or not, and pinged so that a dead one is noticed.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use super::target::{Place, Target};
+
+/// How long connecting may take, the TLS handshake included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection may be silent before it is pinged; flagd permits pings from 30 s on.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a ping may go unanswered before the connection counts as dead.
+const PONG: Duration = Duration::from_secs(10);
+
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// Makes the connection when tonic asks for one.
+#[derive(Clone)]
+struct Connector {
+    target: Target,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// A channel to `target`. Nothing is connected yet.
+///
+/// # Errors
+/// The target's authority is none.
+pub(super) fn channel(target: &Target, tls: Option<Arc<ClientConfig>>) -> Result<Channel, String> {
+    let uri = |scheme: &str| -> Result<Uri, String> {
+        let uri = format!("{scheme}://{}", target.authority);
+        uri.parse().map_err(|_| format!("{:?} is no authority", target.authority))
+    };
+    // TLS is the connector's own business: tonic, which has none here, is to believe in plain HTTP/2 and say https.
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let endpoint = Endpoint::from(uri("http")?)
+        .origin(uri(scheme)?)
+        .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(SILENCE)
+        .keep_alive_timeout(PONG)
+        .keep_alive_while_idle(true)
+        .tcp_keepalive(Some(SILENCE))
+        .user_agent(concat!("hoistd/", env!("CARGO_PKG_VERSION")))
+        .map_err(|error| error.to_string())?;
+    Ok(endpoint.connect_with_connector_lazy(Connector { target: target.clone(), tls }))
+}
+
+/// TLS for gRPC: HTTP/2 and nothing else.
+///
+/// # Errors
+/// `authority` cannot be read.
+pub(super) fn tls(authority: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let mut config = crate::sources::tls::client(authority)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
+}
+
+impl Connector {
+    async fn connect(self) -> io::Result<TokioIo<Box<dyn Wire>>> {
+        let wire: Box<dyn Wire> = match &self.target.place {
+            Place::Tcp(host) => {
+                let stream = TcpStream::connect(host).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Place::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        };
+        let Some(config) = self.tls else { return Ok(TokioIo::new(wire)) };
+        let name = ServerName::try_from(self.target.server_name().to_owned()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(config).connect(name, wire).await?;
+        Ok(TokioIo::new(Box::new(stream)))
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Box<dyn Wire>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(CONNECT, self.clone().connect());
+        Box::pin(async { connecting.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) })
+    }
+}
