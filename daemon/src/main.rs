@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         }
     };
     match run(line) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "Error: {error}");
             ExitCode::FAILURE
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(line: CommandLine) -> Result<(), Box<dyn Error>> {
+fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
     let environment = Environment::from_process();
     let out = &mut io::stdout();
     match line.command {
@@ -33,6 +33,14 @@ fn run(line: CommandLine) -> Result<(), Box<dyn Error>> {
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
+        Some(Command::Validate(args)) => {
+            return Ok(verdict(cli::validate::run(&args, &mut io::stdin(), out)?));
+        }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code of a command whose answer may be no.
+fn verdict(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -36,6 +36,8 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(visible_alias = "completions")]
     Completion(CompletionArgs),
+    /// Check flag documents; exit 0 if nothing is wrong with them
+    Validate(ValidateArgs),
     /// Ask a running hoistd whether it is ready; exit 0 if so
     Healthcheck(HealthcheckArgs),
 }
@@ -67,7 +69,7 @@ pub struct DemoArgs {
 /// Arguments of `hoistd validate`.
 #[derive(Debug, Clone, Args)]
 pub struct ValidateArgs {
-    /// Flag documents to check
+    /// Flag documents to check; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How to report

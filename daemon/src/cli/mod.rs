@@ -1,5 +1,7 @@
 //! One file per command of the command line.
 
 pub mod completion;
+mod document;
 pub mod healthcheck;
+pub mod validate;
 pub mod version;

@@ -129,8 +129,8 @@ impl<'d> Problems<'d> {
                 return;
             }
         }
-        problem.place =
-            find(raw, &problem.path, true).map(|at| self.cursor.place_of(self.definition.text, offset + at));
+        let at = find(raw, &problem.path, true).unwrap_or_default();
+        problem.place = Some(self.cursor.place_of(self.definition.text, offset + at));
         problem.path = [base, &problem.path].concat().into();
         self.found.push(problem);
     }
