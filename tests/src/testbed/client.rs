@@ -43,7 +43,19 @@ impl Client {
     /// The known defect that the case runs into.
     #[must_use]
     pub fn defect(&self, case: &Case) -> Option<&Defect> {
+        self.defects.iter().find(|defect| defect.is_in(case))
+    }
+
+    /// The first defect that none of the cases runs into any more: the table must not outlive what it is about.
+    pub(super) fn idle_defect(&self, cases: &[Case]) -> Option<&Defect> {
+        let taken: Vec<_> = cases.iter().filter(|case| self.takes(case)).collect();
+        self.defects.iter().find(|defect| !taken.iter().any(|case| defect.is_in(case)))
+    }
+}
+
+impl Defect {
+    fn is_in(&self, case: &Case) -> bool {
         let shown = case.to_string();
-        self.defects.iter().find(|defect| defect.case.iter().all(|part| shown.contains(part)))
+        self.case.iter().all(|part| shown.contains(part))
     }
 }

@@ -57,6 +57,8 @@ pub fn run(client: &Client, driver: impl FnOnce() -> Result<Command, String>) {
         .iter()
         .flat_map(|name| gherkin::read(&root.join(format!("gherkin/{name}.feature"))))
         .collect();
+    let idle = client.idle_defect(&cases);
+    assert!(idle.is_none(), "{}: no case runs into {idle:?}", client.name);
     let wanted = |case: &&Case| client.takes(case) && client.defect(case).is_none();
     // Cases with a daemon of their own wait for it most of the time: they all do so at once, and beside the others.
     let mut outcomes: HashMap<_, _> = std::thread::scope(|scope| {
