@@ -43,19 +43,22 @@ func main() {
 	input := bufio.NewScanner(os.Stdin)
 	input.Buffer(nil, 1<<20)
 	for input.Scan() {
-		answer, err := answer(input.Text())
-		if err != nil {
-			answer = line{"error": err.Error()}
+		var ask request
+		if err := decode(input.Text(), &ask); err != nil {
+			panic(err)
 		}
-		say(answer)
+		go func() {
+			said, err := answer(ask)
+			if err != nil {
+				said = line{"error": err.Error()}
+			}
+			said["provider"] = ask.Provider
+			say(said)
+		}()
 	}
 }
 
-func answer(text string) (line, error) {
-	var ask request
-	if err := decode(text, &ask); err != nil {
-		return nil, err
-	}
+func answer(ask request) (line, error) {
 	switch ask.Op {
 	case "open":
 		return line{}, open(ask)

@@ -37,13 +37,21 @@ public class Driver {
     public static void main(String[] args) throws Exception {
         var input = new BufferedReader(new InputStreamReader(System.in, "UTF-8"));
         for (String line = input.readLine(); line != null; line = input.readLine()) {
-            try {
-                say(answer(JSON.readTree(line)));
-            } catch (Exception error) {
-                say(Map.of("error", String.valueOf(error)));
-            }
+            JsonNode ask = JSON.readTree(line);
+            new Thread(() -> say(answerOrError(ask))).start();
         }
         System.exit(0);
+    }
+
+    private static Map<String, Object> answerOrError(JsonNode ask) {
+        var said = new LinkedHashMap<String, Object>();
+        said.put("provider", ask.get("provider").asText());
+        try {
+            said.putAll(answer(ask));
+        } catch (Exception error) {
+            said.put("error", String.valueOf(error));
+        }
+        return said;
     }
 
     private static Map<String, Object> answer(JsonNode ask) {

@@ -23,15 +23,19 @@ export function answerOf({ value, variant, reason, errorCode, errorMessage, flag
   return { value, variant, reason, errorCode, errorMessage, metadata: flagMetadata };
 }
 
-/// Serves requests one after the other until the input ends.
+/// Answers requests until the input ends; a slow one holds no other up.
 export async function serve(operations) {
   for await (const line of createInterface({ input: process.stdin })) {
     const ask = JSON.parse(line);
-    try {
-      say((await operations[ask.op](ask)) ?? {});
-    } catch (error) {
-      say({ error: String(error) });
-    }
+    answer(operations, ask).then((said) => say({ provider: ask.provider, ...said }));
   }
   process.exit(0);
+}
+
+async function answer(operations, ask) {
+  try {
+    return await operations[ask.op](ask);
+  } catch (error) {
+    return { error: String(error) };
+  }
 }

@@ -89,9 +89,15 @@ def close_provider(ask):
 
 DO = {"open": open_provider, "evaluate": evaluate, "close": close_provider}
 
-for line in sys.stdin:
-    ask = json.loads(line)
+
+
+def answer(ask):
     try:
-        say(DO[ask["op"]](ask))
+        said = DO[ask["op"]](ask)
     except Exception as error:  # whatever a client throws is its answer
-        say({"error": f"{type(error).__name__}: {error}"})
+        said = {"error": f"{type(error).__name__}: {error}"}
+    say({"provider": ask["provider"], **said})
+
+
+for line in sys.stdin:
+    threading.Thread(target=answer, args=[json.loads(line)], daemon=True).start()

@@ -1,17 +1,17 @@
 //! Talks to a driver: a small program around one stock provider, one JSON object a line on its input and output.
 //!
-//! Requests, each answered by one line before the next is sent:
-//! - `{"op":"open","provider":"p1","kind":"rpc","port":8013,"options":{...}}` -> `{}`
+//! Requests; one at a time for a provider, several for the driver:
+//! - `{"op":"open","provider":"p1","kind":"rpc","port":8013,"options":{...}}`
 //! - `{"op":"evaluate","provider":"p1","type":"Boolean","key":"k","default":true,"context":{...}}`
-//!   -> `{"value":..,"variant":..,"reason":..,"errorCode":..,"metadata":{..}}`
-//! - `{"op":"close","provider":"p1"}` -> `{}`
+//! - `{"op":"close","provider":"p1"}`
 //!
-//! An answer may be `{"error":"text"}` instead. Events come at any time:
+//! Each is answered by `{"provider":"p1"}`, with `value`, `variant`, `reason`, `errorCode` and `metadata` of an evaluation,
+//! or with `error`, a text. Events come at any time:
 //! `{"event":"ready"|"stale"|"error"|"change","provider":"p1","flags":["k"]}`.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,26 @@ pub struct Event {
     pub flags: Vec<String>,
 }
 
-type Events = Arc<(Mutex<Vec<Event>>, Condvar)>;
+/// What the driver has said and nobody has taken yet.
+#[derive(Debug, Default)]
+struct Heard {
+    events: Vec<Event>,
+    answers: HashMap<String, Value>,
+    over: bool,
+}
+
+#[derive(Debug, Default)]
+struct Ear {
+    heard: Mutex<Heard>,
+    news: Condvar,
+}
 
 /// A running driver. Killed when dropped.
 #[derive(Debug)]
 pub struct Driver {
     child: Child,
-    line: Mutex<(ChildStdin, Receiver<Value>)>,
-    events: Events,
+    input: Mutex<ChildStdin>,
+    ear: Arc<Ear>,
 }
 
 impl Driver {
@@ -52,30 +64,24 @@ impl Driver {
             .unwrap_or_else(|e| panic!("{}: {e}", command.get_program().display()));
         let input = child.stdin.take().expect("standard input is piped");
         let output = child.stdout.take().expect("standard output is piped");
-        let events = Events::default();
-        let (sender, answers) = mpsc::channel();
-        let heard = Arc::clone(&events);
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                match serde_json::from_str::<Value>(&line) {
-                    Ok(value) if value.get("event").is_some() => hear(&heard, &value),
-                    Ok(value) => drop(sender.send(value)),
-                    Err(_) => println!("driver: {line}"),
-                }
-            }
-        });
-        Self { child, line: Mutex::new((input, answers)), events }
+        let ear = Arc::<Ear>::default();
+        let hearing = Arc::clone(&ear);
+        std::thread::spawn(move || hearing.listen(BufReader::new(output)));
+        Self { child, input: Mutex::new(input), ear }
     }
 
-    /// Sends one request and waits for its answer; others wait meanwhile.
+    /// Sends one request, which names its provider, and waits for the answer.
     ///
     /// # Errors
-    /// The text of an `error` answer, or why none came.
+    /// The text of an `error`, or why no answer came.
     pub fn ask(&self, request: &Value) -> Result<Value, String> {
-        let mut line = self.line.lock().expect("no panic holds the line");
-        let (input, answers) = &mut *line;
-        writeln!(input, "{request}").map_err(|e| format!("the driver is gone: {e}"))?;
-        let answer = answers.recv_timeout(PATIENCE).map_err(|e| format!("no answer to {request}: {e}"))?;
+        let provider = request["provider"].as_str().ok_or("a request names its provider")?;
+        {
+            let mut input = self.input.lock().expect("no panic holds the input");
+            writeln!(input, "{request}").map_err(|e| format!("the driver is gone: {e}"))?;
+        }
+        let answer = self.ear.wait(PATIENCE, |heard| heard.answers.remove(provider));
+        let answer = answer.ok_or_else(|| format!("no answer to {request}"))?;
         match answer.get("error") {
             Some(error) => Err(error.as_str().map_or_else(|| error.to_string(), str::to_owned)),
             None => Ok(answer),
@@ -84,22 +90,18 @@ impl Driver {
 
     /// Takes the first event of a kind out of those heard from a provider, waiting for one if there is none.
     pub fn take_event(&self, provider: &str, kind: &str, patience: Duration) -> Option<Event> {
-        let (events, news) = &*self.events;
-        let deadline = Instant::now() + patience;
-        let mut heard = events.lock().expect("no panic holds the events");
-        loop {
-            if let Some(at) = heard.iter().position(|e| e.kind == kind && e.provider == provider) {
-                return Some(heard.remove(at));
-            }
-            let left = deadline.checked_duration_since(Instant::now())?;
-            heard = news.wait_timeout(heard, left).expect("no panic holds the events").0;
-        }
+        self.ear.wait(patience, |heard| {
+            let at = heard.events.iter().position(|e| e.kind == kind && e.provider == provider)?;
+            Some(heard.events.remove(at))
+        })
     }
 
     /// Forgets the events of a provider, all or those of one kind.
     pub fn forget_events(&self, provider: &str, kind: Option<&str>) {
-        let mut heard = self.events.0.lock().expect("no panic holds the events");
-        heard.retain(|event| event.provider != provider || kind.is_some_and(|kind| kind != event.kind));
+        let mut heard = self.ear.heard.lock().expect("no panic holds what was heard");
+        heard
+            .events
+            .retain(|event| event.provider != provider || kind.is_some_and(|kind| kind != event.kind));
     }
 }
 
@@ -110,11 +112,50 @@ impl Drop for Driver {
     }
 }
 
-fn hear(events: &Events, value: &Value) {
-    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-    let flags = value["flags"].as_array().into_iter().flatten();
-    let flags = flags.filter_map(|flag| flag.as_str().map(str::to_owned)).collect();
-    let event = Event { kind: text("event"), provider: text("provider"), flags };
-    events.0.lock().expect("no panic holds the events").push(event);
-    events.1.notify_all();
+impl Ear {
+    /// Sorts lines until the driver closes its output.
+    fn listen(&self, output: impl BufRead) {
+        for line in output.lines().map_while(Result::ok) {
+            let Ok(value) = serde_json::from_str::<Value>(&line) else {
+                println!("driver: {line}");
+                continue;
+            };
+            let mut heard = self.heard.lock().expect("no panic holds what was heard");
+            match Event::of(&value) {
+                Some(event) => heard.events.push(event),
+                None => drop(heard.answers.insert(text(&value, "provider"), value)),
+            }
+            self.news.notify_all();
+        }
+        self.heard.lock().expect("no panic holds what was heard").over = true;
+        self.news.notify_all();
+    }
+
+    /// Waits until `take` finds something, at most for a while and while the driver runs.
+    fn wait<T>(&self, patience: Duration, mut take: impl FnMut(&mut Heard) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + patience;
+        let mut heard = self.heard.lock().expect("no panic holds what was heard");
+        loop {
+            let found = take(&mut heard);
+            if found.is_some() || heard.over {
+                return found;
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            heard = self.news.wait_timeout(heard, left).expect("no panic holds what was heard").0;
+        }
+    }
+}
+
+impl Event {
+    /// The event that a line tells, if it tells one.
+    fn of(line: &Value) -> Option<Self> {
+        line.get("event")?;
+        let flags = line["flags"].as_array().into_iter().flatten();
+        let flags = flags.filter_map(|flag| flag.as_str().map(str::to_owned)).collect();
+        Some(Self { kind: text(line, "event"), provider: text(line, "provider"), flags })
+    }
+}
+
+fn text(line: &Value, name: &str) -> String {
+    line[name].as_str().unwrap_or_default().to_owned()
 }

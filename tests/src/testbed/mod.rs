@@ -59,30 +59,35 @@ pub fn run(client: &Client, driver: impl FnOnce() -> Result<Command, String>) {
         .collect();
     let idle = client.idle_defect(&cases);
     assert!(idle.is_none(), "{}: no case runs into {idle:?}", client.name);
-    let wanted = |case: &&Case| client.takes(case) && client.defect(case).is_none();
-    // Cases with a daemon of their own wait for it most of the time: they all do so at once, and beside the others.
-    let mut outcomes: HashMap<_, _> = std::thread::scope(|scope| {
-        let (own, shared): (Vec<&Case>, Vec<&Case>) =
-            cases.iter().filter(wanted).partition(|case| play::disturbs(case));
-        let waiting: Vec<_> =
-            own.into_iter().map(|case| (case.to_string(), scope.spawn(|| stage.play(case)))).collect();
-        let played: Vec<_> = shared.into_iter().map(|case| (case.to_string(), stage.play(case))).collect();
-        let waited = waiting
-            .into_iter()
-            .map(|(case, thread)| (case, thread.join().unwrap_or_else(|_| Err("panicked".into()))));
-        played.into_iter().chain(waited).collect()
-    });
+    let mut outcomes = play_all(stage, &cases);
     let mut report = Report::default();
-    for case in &cases {
-        let shown = case.to_string();
-        match (outcomes.remove(&shown), client.defect(case)) {
-            (Some(Ok(())), _) => report.pass(&shown),
-            (Some(Err(why)), _) => report.fail(&shown, &why),
-            (None, Some(defect)) if client.takes(case) => report.skip(&shown, defect.why),
+    for (at, case) in cases.iter().enumerate() {
+        match (outcomes.remove(&at), client.defect(case)) {
+            (Some(Ok(())), _) => report.pass(case),
+            (Some(Err(why)), _) => report.fail(case, &why),
+            (None, Some(defect)) if client.takes(case) => report.skip(case, defect.why),
             (None, _) => report.not_for_it += 1,
         }
     }
     report.finish(client, started);
+}
+
+/// What came of each case that is played, by its index.
+///
+/// Cases with a daemon of their own wait for it most of the time: they all do so at once, and beside the others.
+fn play_all(stage: &play::Stage<'_>, cases: &[Case]) -> HashMap<usize, Result<(), String>> {
+    let played = cases.iter().enumerate().filter(|(_, case)| stage.plays(case));
+    let (own, shared): (Vec<_>, Vec<_>) = played.partition(|(_, case)| play::disturbs(case));
+    std::thread::scope(|scope| {
+        let own: Vec<_> = own.into_iter().map(|(at, case)| (at, scope.spawn(|| stage.play(case)))).collect();
+        let mut outcomes: HashMap<_, _> =
+            shared.into_iter().map(|(at, case)| (at, stage.play(case))).collect();
+        let joined = own.into_iter().map(|(at, thread)| {
+            (at, thread.join().unwrap_or_else(|_| Err("its daemon did not start".to_owned())))
+        });
+        outcomes.extend(joined);
+        outcomes
+    })
 }
 
 /// What came out, line by line.
@@ -96,22 +101,22 @@ struct Report {
 }
 
 impl Report {
-    fn pass(&mut self, case: &str) {
+    fn pass(&mut self, case: &Case) {
         self.passed += 1;
         self.line("ok", case, "");
     }
 
-    fn fail(&mut self, case: &str, why: &str) {
+    fn fail(&mut self, case: &Case, why: &str) {
         self.failed += 1;
         self.line("FAIL", case, why);
     }
 
-    fn skip(&mut self, case: &str, why: &str) {
+    fn skip(&mut self, case: &Case, why: &str) {
         self.skipped += 1;
         self.line("skip", case, why);
     }
 
-    fn line(&mut self, outcome: &str, case: &str, note: &str) {
+    fn line(&mut self, outcome: &str, case: &Case, note: &str) {
         let dash = if note.is_empty() { "" } else { "  -- " };
         let _ = writeln!(self.lines, "{outcome:4} {case}{dash}{note}");
     }

@@ -37,6 +37,11 @@ impl<'a> Stage<'a> {
         Self { client, driver, root, undisturbed: Mutex::default(), opened: AtomicUsize::new(0) }
     }
 
+    /// Whether the client takes the case and can pass it.
+    pub(super) fn plays(&self, case: &Case) -> bool {
+        self.client.takes(case) && self.client.defect(case).is_none()
+    }
+
     /// Plays one case; the error says which step failed and what the client had answered.
     pub(super) fn play(&self, case: &Case) -> Result<(), String> {
         let mut scene = Scene { disturbs: disturbs(case), ..Scene::default() };
