@@ -6,4 +6,5 @@
 pub mod connect;
 pub mod cors;
 pub mod evaluation;
+pub mod ofrep;
 pub mod sync;
