@@ -6,5 +6,6 @@
 pub mod connect;
 pub mod cors;
 pub mod evaluation;
+pub mod management;
 pub mod ofrep;
 pub mod sync;

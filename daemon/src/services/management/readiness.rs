@@ -1,0 +1,127 @@
+//! What `/readyz` says in words: every source, how it is doing and what is wrong with its document.
+//!
+//! Sources go by the name that people may see, without credentials.
+
+use std::time::UNIX_EPOCH;
+
+use engine::Problem;
+use serde::Serialize;
+use store::{Notices, SourceStatus, Store};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'s> {
+    ready: bool,
+    generation: u64,
+    flags: usize,
+    sources: Vec<Source<'s>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Source<'s> {
+    name: &'s str,
+    kind: &'s str,
+    state: &'static str,
+    ready: bool,
+    flags: usize,
+    generation: u64,
+    /// SHA-256 of the document in service.
+    revision: Option<&'s str>,
+    /// What the origin itself calls it, such as an ETag.
+    origin_revision: Option<&'s str>,
+    /// Unix seconds.
+    last_success_timestamp: Option<f64>,
+    last_success_age_seconds: Option<f64>,
+    accepted: u64,
+    refused: u64,
+    error: Option<&'s str>,
+    problems: List<Fault<'s>>,
+    /// Keys of flags that stay as an earlier document had them.
+    kept: List<&'s str>,
+    /// Flags that a source of higher priority defines too.
+    shadowed: List<Fault<'s>>,
+}
+
+/// The first ones of a possibly longer list.
+#[derive(Serialize)]
+struct List<T> {
+    total: usize,
+    list: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct Fault<'s> {
+    severity: &'static str,
+    flag: Option<&'s str>,
+    path: &'s str,
+    message: &'s str,
+    hint: Option<&'s str>,
+    line: Option<usize>,
+    column: Option<usize>,
+}
+
+/// The report as JSON text.
+pub(super) fn report(store: &Store, ready: bool) -> Vec<u8> {
+    let sources = store.sources();
+    let snapshot = store.read();
+    let report = Report {
+        ready,
+        generation: snapshot.generation(),
+        flags: snapshot.flags().len(),
+        sources: sources.iter().map(Source::of).collect(),
+    };
+    // Plain text and numbers can always be written.
+    serde_json::to_vec(&report).unwrap_or_default()
+}
+
+impl<'s> Source<'s> {
+    fn of(status: &'s SourceStatus) -> Self {
+        let seen = status.last_success;
+        Self {
+            name: &status.origin,
+            kind: &status.kind,
+            state: status.state.as_str(),
+            ready: status.ready,
+            flags: status.flags,
+            generation: status.generation,
+            revision: status.revision.as_deref(),
+            origin_revision: status.origin_revision.as_deref(),
+            last_success_timestamp: seen
+                .and_then(|seen| Some(seen.at.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())),
+            last_success_age_seconds: seen.map(|seen| seen.since.elapsed().as_secs_f64()),
+            accepted: status.accepted,
+            refused: status.refused,
+            error: status.error.as_deref(),
+            problems: List::of(&status.problems),
+            kept: List {
+                total: status.kept.total,
+                list: status.kept.list.iter().map(|key| &**key).collect(),
+            },
+            shadowed: List::of(&status.shadowed),
+        }
+    }
+}
+
+impl<'s> List<Fault<'s>> {
+    fn of(notices: &'s Notices) -> Self {
+        Self { total: notices.total, list: notices.list.iter().map(Fault::of).collect() }
+    }
+}
+
+impl<'s> Fault<'s> {
+    fn of(problem: &'s Problem) -> Self {
+        Self {
+            severity: match problem.severity {
+                engine::Severity::Warning => "warning",
+                engine::Severity::Error => "error",
+            },
+            flag: problem.flag.as_deref(),
+            path: &problem.path,
+            message: &problem.message,
+            hint: problem.hint.as_deref(),
+            line: problem.place.map(|place| place.line),
+            column: problem.place.map(|place| place.column),
+        }
+    }
+}
