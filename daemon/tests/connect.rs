@@ -460,3 +460,33 @@ fn every_prefix_of_a_request_is_harmless() {
         assert!(result.is_err());
     }
 }
+
+#[test]
+fn mutated_requests_are_harmless() {
+    let json = br#"{"flagKey":"on","context":{"a":[1,true,null,{"b":"c"}],"d":-1.5e3}}"#.to_vec();
+    let wire = decode_request(BOOLEAN, "application/json", false, json.clone().into()).unwrap().to_vec();
+    let seeds = [json.clone(), envelope(0, &json), envelope(1, &gzip(&wire)), envelope(0, &wire), wire];
+    let types = ["application/json", "application/proto", "application/grpc", "application/grpc-web+json"];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % below as u64).unwrap()
+    };
+    let mut accepted = 0;
+    for round in 0..20_000 {
+        let mut body = seeds[round % seeds.len()].clone();
+        for _ in 0..=next(4) {
+            let at = next(body.len());
+            match next(3) {
+                0 => body[at] = u8::try_from(next(256)).unwrap(),
+                1 => body.truncate(at + 1),
+                _ => body.insert(at, body[at]),
+            }
+        }
+        let decoded = decode_request(BOOLEAN, types[next(types.len())], true, body.into());
+        accepted += usize::from(decoded.is_ok_and(|wire| ResolveBooleanRequest::decode(wire).is_ok()));
+    }
+    assert!((100..19_900).contains(&accepted), "{accepted} were accepted: the mutations test nothing");
+}

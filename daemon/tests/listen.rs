@@ -201,6 +201,21 @@ async fn stops_after_open_requests_and_cuts_what_hangs() {
 }
 
 #[tokio::test]
+async fn http2_clients_are_told_to_go_away_and_get_their_answers() {
+    let served = serve(endpoint(Address::Port(0))).await;
+    let (mut send, connection) = h2::client::handshake(connect(served.port).await).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = |path| Request::get(format!("http://localhost{path}")).body(()).unwrap();
+    let (slow, _) = send.send_request(request("/slow"), true).unwrap();
+    tokio::time::sleep(SHORT / 4).await;
+    served.stop.send(()).unwrap();
+    assert_eq!(whole(slow.await.unwrap().into_body()).await, "HTTP/2.0 /slow ");
+    assert_eq!(served.ended.await.unwrap(), 0);
+    assert!(connection.await.unwrap().is_ok(), "the connection ends without an error");
+    assert!(send.ready().await.is_err());
+}
+
+#[tokio::test]
 async fn a_taken_address_is_named_with_its_setting() {
     let served = serve(endpoint(Address::Port(0))).await;
     let error = endpoint(Address::Port(served.port)).bind().await.err().unwrap().to_string();

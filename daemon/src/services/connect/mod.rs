@@ -83,7 +83,7 @@ impl<S, B> Service<Request<B>> for Connect<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
-    B: http_body::Body<Data = Bytes, Error: Display> + Send + 'static,
+    B: http_body::Body<Data = Bytes, Error: Display + Send> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -130,7 +130,7 @@ where
 {
     async fn answer<B>(self, request: Request<B>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes, Error: Display>,
+        B: http_body::Body<Data = Bytes, Error: Display + Send>,
     {
         let Some(method) = Method::at(request.uri().path()) else { return fault::not_found() };
         if request.method() != Verb::POST {
@@ -150,7 +150,7 @@ where
 
     async fn carry_out<B>(self, call: Call, head: Parts, body: B) -> Result<Response<Body>, Status>
     where
-        B: http_body::Body<Data = Bytes, Error: Display>,
+        B: http_body::Body<Data = Bytes, Error: Display + Send>,
     {
         let Call { method, dialect, gzip, patience } = call;
         let limit = self.limit;

@@ -1,6 +1,7 @@
 //! From a request's body to one encoded message.
 
 use std::fmt::Display;
+use std::pin::Pin;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http_body::Body;
@@ -21,7 +22,7 @@ const COMPRESSED: u8 = 1;
 /// RESOURCE_EXHAUSTED beyond the limit, in flagd's words; UNKNOWN for a body that does not arrive.
 pub(super) async fn body<B>(body: B, protocol: Protocol, limit: usize) -> Result<Bytes, Status>
 where
-    B: Body<Data = Bytes, Error: Display>,
+    B: Body<Data = Bytes, Error: Display + Send>,
 {
     let mut body = std::pin::pin!(body);
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
@@ -30,6 +31,7 @@ where
         let Ok(data) = frame.into_data() else { continue };
         if data.len() > limit - first.len() - rest.len() {
             let begin: Vec<u8> = first.iter().chain(&rest).chain(&data).take(PREFIX).copied().collect();
+            discard(body, limit).await;
             return Err(too_large(&begin, protocol, limit));
         }
         if first.is_empty() && rest.is_empty() {
@@ -41,6 +43,18 @@ where
         rest.extend_from_slice(&data);
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// Lets a client finish that has little left to send: some never read an answer that comes while they write.
+async fn discard<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, limit: usize) {
+    let mut left = limit;
+    while let Some(Ok(frame)) = body.frame().await {
+        let size = frame.data_ref().map_or(0, Bytes::len);
+        if size >= left {
+            return;
+        }
+        left -= size;
+    }
 }
 
 fn too_large(begin: &[u8], protocol: Protocol, limit: usize) -> Status {
