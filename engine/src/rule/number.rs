@@ -52,6 +52,10 @@ impl Arithmetic {
             (Self::Remainder, _) | (Self::Absolute, []) => return Err(Failed),
             (Self::Absolute, [a, ..]) => a.number()?.abs(),
             (Self::Subtract, [a]) => -a.number()?,
+            (Self::Add, [_, _, ..]) => {
+                // A sum begins at 0: two negative zeros make a positive one.
+                list.iter().try_fold(0.0, |total, value| Ok(total + value.number()?))?
+            }
             (_, [first, rest @ ..]) => {
                 let mut total = first.number()?;
                 for value in rest {

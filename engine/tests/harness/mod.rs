@@ -1,5 +1,8 @@
 //! Asks the engine the way a daemon does, through documents alone.
 #![allow(dead_code, reason = "each test uses its part")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a broken harness is a failed test")]
+
+pub(crate) mod random;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -65,6 +68,27 @@ impl Served {
             }
             Err(Fault::Parse) => json!([400, {"errorCode": "PARSE_ERROR"}]),
             Err(Fault::UnknownVariant) => json!([400, {"errorCode": "GENERAL"}]),
+        }
+    }
+}
+
+impl Served {
+    /// The text that a rule's outcome has, quotes removed as flagd does, or the error.
+    pub(crate) fn outcome(&self, key: &str, context: &Value) -> String {
+        let flag = self.snapshot.find(&Selector::Any, key).expect("the flag compiles");
+        let bump = Bump::new();
+        let hoist_engine::Value::Map(fields) = hoist_engine::Value::from_json(context, &bump) else {
+            panic!("a context is an object")
+        };
+        let context = Context::new(fields);
+        let mut steps = Steps::default();
+        match flag.resolve(&context, NOW, &bump, &mut steps) {
+            Err(Fault::Parse) => "!PARSE_ERROR".to_owned(),
+            Ok(_) | Err(Fault::UnknownVariant) => {
+                let outcome = steps.finish().into_iter().next().and_then(|step| step.outcome);
+                let Some(outcome) = outcome else { return "d".to_owned() };
+                text(&outcome).replace('"', "")
+            }
         }
     }
 }
