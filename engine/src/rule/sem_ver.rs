@@ -74,10 +74,10 @@ pub(crate) fn any<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) 
     Ok(relate(Version::parse(a), relation, Version::parse(b)))
 }
 
-/// A number as a version; what Go would write with an exponent is none.
+/// A number as a version. What Go writes with an exponent is none, and that begins at a million.
 fn number<'a>(value: Value<'a>, scope: &Scope<'a>) -> Result<&'a str, Failed> {
     match value {
-        Value::Num(n) if n != 0.0 && (n.abs() < 1e-4 || n.abs() >= 1e21) => Ok(""),
+        Value::Num(n) if n != 0.0 && (n.abs() < 1e-4 || n.abs() >= 1e6) => Ok(""),
         Value::Num(n) => {
             let mut text = bumpalo::collections::String::new_in(scope.bump);
             write_plain(n, &mut text).map_err(|_| Failed)?;
