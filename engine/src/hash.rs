@@ -62,7 +62,7 @@ mod tests {
             ("ünï ☃user-1", 2_330_272_013, 54),
         ] {
             assert_eq!(murmur3(text.as_bytes()), hash, "{text}");
-            assert_eq!(u64::from(hash) * 100 >> 32, of_100, "{text}");
+            assert_eq!((u64::from(hash) * 100) >> 32, of_100, "{text}");
         }
     }
 }

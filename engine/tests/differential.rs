@@ -1,4 +1,5 @@
 //! Random rules over random contexts, asked of this engine and of others.
+#![allow(clippy::expect_used, clippy::panic, reason = "a broken harness is a failed test")]
 
 mod harness;
 
@@ -38,6 +39,29 @@ fn flagd() {
     let asked = rounds as usize * FLAGS * CONTEXTS;
     println!("{} of {asked} answers differ", different.len());
     assert!(different.is_empty(), "{} of {asked} differ:\n{}", different.len(), different.join("\n"));
+}
+
+/// Compares with datalogic-rs where the two mean the same: no failures, no mixed kinds in comparisons.
+#[test]
+fn datalogic() {
+    let engine = datalogic_rs::Engine::new();
+    let mut random = Random::new(7);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..2000 {
+        let rule = random.common(4);
+        let mut context = random.people();
+        let ours = harness::evaluate(&rule, &context, &hoist_engine::Options::default());
+        context["$flagd"] = json!({"flagKey": "f", "timestamp": harness::NOW});
+        let logic = engine.compile(&rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        let bump = hoist_engine::Bump::new();
+        let theirs = engine.evaluate(&logic, &context, &bump).map(|outcome| outcome.to_string());
+        let theirs = theirs.unwrap_or_else(|error| panic!("{rule} over {context}: {error}"));
+        let theirs: Value = serde_json::from_str(&theirs).unwrap_or_else(|error| panic!("{theirs}: {error}"));
+        let ours = ours.unwrap_or_else(|()| panic!("{rule} fails over {context}"));
+        assert_eq!(harness::text(&ours), harness::text(&theirs), "{rule} over {context}");
+        seen.insert(harness::text(&ours));
+    }
+    assert!(seen.len() > 10, "only {seen:?} came out");
 }
 
 /// One document and its questions; what differs.

@@ -291,5 +291,6 @@ impl Literal {
 
 /// The integer part of `n` as a 64-bit Go program has it: what does not fit is the least integer.
 pub(crate) fn truncate(n: f64) -> i64 {
-    if n >= -9_223_372_036_854_775_808.0 && n < 9_223_372_036_854_775_808.0 { n as i64 } else { i64::MIN }
+    const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+    if (-TWO_63..TWO_63).contains(&n) { n as i64 } else { i64::MIN }
 }

@@ -111,6 +111,56 @@ impl Random {
         json!({ operator: args })
     }
 
+    /// A rule in the part of JsonLogic that everybody agrees on, for contexts of [`Self::people`].
+    pub(crate) fn common(&mut self, depth: usize) -> Value {
+        if depth == 0 {
+            return json!(*self.pick(&["on", "off", "red", "green", "blue"]));
+        }
+        match self.below(4) {
+            0 | 1 => json!({"if": [self.test(depth), self.common(depth - 1), self.common(depth - 1)]}),
+            2 => {
+                let key = json!({"cat": [{"var": "$flagd.flagKey"}, {"var": "email"}]});
+                let shares = [("on", self.below(50) + 1), ("off", self.below(50)), ("red", self.below(9))];
+                json!({"fractional": [key, [shares[0].0, shares[0].1], [shares[1].0, shares[1].1], [shares[2].0, shares[2].1]]})
+            }
+            _ => json!({"cat": [{"var": "country"}, "-", {"substr": [{"var": "email"}, self.below(3), 3]}]}),
+        }
+    }
+
+    fn test(&mut self, depth: usize) -> Value {
+        match self.below(if depth > 0 { 10 } else { 7 }) {
+            0 => json!({"==": [{"var": "country"}, *self.pick(&["DE", "FR"])]}),
+            1 => json!({*self.pick(&["<", "<=", ">", ">=", "!="]): [{"var": "age"}, self.below(80)]}),
+            2 => json!({"in": [{"var": "country"}, ["DE", "AT", "CH"]]}),
+            3 => {
+                json!({*self.pick(&["starts_with", "ends_with"]): [{"var": "email"}, *self.pick(&["a", "@x.com", ""])]})
+            }
+            4 => {
+                let relation = *self.pick(&["=", "!=", "<", "<=", ">", ">="]);
+                json!({"sem_ver": [{"var": "version"}, relation, *self.pick(&["1.2.3", "2.0.0-rc.1", "0.1.0"])]})
+            }
+            5 => json!({"<": [{"+": [{"var": "age"}, self.below(9)]}, {"*": [{"var": "age"}, 1.5]}, 100]}),
+            6 => {
+                json!({*self.pick(&["some", "none", "all"]): [{"var": "scores"}, {">": [{"var": ""}, self.below(9)]}]})
+            }
+            7 => json!({"!": [self.test(depth - 1)]}),
+            8 => json!({"and": [self.test(depth - 1), self.test(depth - 1)]}),
+            _ => json!({"or": [self.test(depth - 1), self.test(depth - 1)]}),
+        }
+    }
+
+    /// A context in which every attribute is there and has its kind.
+    pub(crate) fn people(&mut self) -> Value {
+        json!({
+            "targetingKey": format!("user-{}", self.below(1000)),
+            "email": format!("{}{}", self.pick(&["ann", "bob", "zoe"]), self.pick(&["@x.com", "@y.org"])),
+            "country": *self.pick(&["DE", "FR", "US"]),
+            "age": self.below(90),
+            "version": *self.pick(&["1.2.3", "1.10.0", "2.0.0-rc.1", "0.0.1"]),
+            "scores": [self.below(9), self.below(9)],
+        })
+    }
+
     /// A rule whose operands mostly have the kind that their operator wants, so that most of it is reached.
     pub(crate) fn sensible(&mut self, depth: usize) -> Value {
         let kind = *self.pick(&[Kind::Number, Kind::Text, Kind::Truth, Kind::List]);
