@@ -1,0 +1,18 @@
+//! The fuzz corpora, run once each.
+#![allow(clippy::expect_used, reason = "a broken corpus is a failed test")]
+
+#[path = "../fuzz/drive.rs"]
+mod drive;
+
+#[test]
+fn rules() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/rule");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("a corpus") {
+        let path = entry.expect("a file").path();
+        println!("{}", path.display());
+        drive::rule(&std::fs::read(&path).expect("bytes"));
+        seen += 1;
+    }
+    assert!(seen > 20, "only {seen} files");
+}
