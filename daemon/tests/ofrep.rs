@@ -408,6 +408,61 @@ async fn a_client_that_was_away_learns_what_it_missed() {
     assert_eq!(bad.status, 400);
 }
 
+#[tokio::test]
+async fn what_a_real_flagd_answered() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/goldens/flagd-0.16.1");
+    let Ok(flags) = std::fs::read_to_string(format!("{folder}/flags.json")) else {
+        println!("skipped: no ../shared/goldens/flagd-0.16.1");
+        return;
+    };
+    let read = |name: &str| -> Vec<Value> {
+        let file = std::fs::File::open(format!("{folder}/{name}.json.gz")).expect("a file");
+        serde_json::from_reader(flate2::read::GzDecoder::new(file)).expect("JSON")
+    };
+    let (service, _served) = ofrep(&flags).await;
+    let (questions, answers) = (read("questions"), read("answers"));
+    let mut wrong = Vec::new();
+    for (question, answer) in questions.iter().zip(&answers) {
+        let key = question["flag"].as_str().expect("a key");
+        let body = json!({"context": question["context"]}).to_string();
+        let ours = send(&service, Request::post(format!("/ofrep/v1/evaluate/flags/{key}")), body).await;
+        let ours = json!([ours.status.as_u16(), ours.json()]);
+        if ours != answer["ofrep"] {
+            wrong.push(format!("{question}\n  flagd {}\n  ours  {ours}", answer["ofrep"]));
+        }
+    }
+    let shown = wrong.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of {} differ:\n{shown}", wrong.len(), questions.len());
+}
+
+#[tokio::test]
+async fn over_a_socket() {
+    use hoistd::listen::{Address, Endpoint, Limits};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let (service, _served) = ofrep(FLAGS).await;
+    let address = Address::Tcp(([127, 0, 0, 1], 0).into());
+    let endpoint =
+        Endpoint { address, setting: "--ofrep-port", tls: None, http2: false, limits: Limits::default() };
+    let bound = endpoint.bind().await.expect("a port");
+    let address = bound.local_addr().expect("an address");
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async { stopped.await.unwrap_or_default() };
+    let serving = tokio::spawn(bound.serve(service, stopped, Duration::from_secs(1)));
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    let request = "POST /ofrep/v1/evaluate/flags/b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}\
+                   GET /ofrep/v1/evaluate/flags HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("a request");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("answers");
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+    assert!(text.contains("content-type: application/json\r\n"), "{text}");
+    assert!(text.contains(r#"{"value":false,"key":"b","reason":"STATIC","variant":"off""#), "{text}");
+    assert!(text.contains("HTTP/1.1 405 Method Not Allowed\r\n"), "{text}");
+    stop.send(()).expect("still serving");
+    assert_eq!(serving.await.expect("no panic"), 0);
+}
+
 /// The next piece of a stream; `None` at its end.
 async fn next(body: &mut tonic::body::Body) -> Option<String> {
     let frame = body.frame().await?.expect("a frame").into_data().ok()?;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use engine::Selector;
+use engine::{Bump, Selector};
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
@@ -38,7 +38,7 @@ use self::events::{News, Wish};
 use self::route::{Route, route};
 use self::tag::{Hash, Views};
 use crate::ask::{Ask, Type};
-use crate::light::{Body as ContextBody, Light, Unreadable};
+use crate::light::{Body as ContextBody, Enrichment, Light, Unreadable};
 
 pub use self::body::{NotARequest, context};
 pub use self::route::label;
@@ -314,6 +314,13 @@ impl Refusal {
         }
         json(StatusCode::BAD_REQUEST, out)
     }
+}
+
+/// Whether a request with this body would be evaluated: the whole way of a body, as one pure function.
+pub fn is_readable(body: &[u8]) -> bool {
+    let (text, headers) = (String::from_utf8_lossy(body), HeaderMap::new());
+    let read = light(&text, &headers);
+    read.is_ok_and(|light| Enrichment::default().lay(&light, &Bump::new(), |_| ()).is_ok())
 }
 
 fn light<'r>(body: &'r str, headers: &'r HeaderMap) -> Result<Light<'r>, Refusal> {
