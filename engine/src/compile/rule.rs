@@ -43,10 +43,16 @@ impl Compiler<'_> {
             Json::Array(items) => Rule::List(items.iter().map(|item| self.rule(item)).collect()),
             Json::Object(fields) => match fields.iter().next() {
                 Some((operator, args)) if fields.len() == 1 => self.operation(operator, args, json),
-                _ => Rule::Literal(Literal::Json(Box::new(json.clone()))),
+                _ => self.kept(json),
             },
             _ => Rule::Literal(scalar(json).unwrap_or(Literal::Null)),
         }
+    }
+
+    /// A literal that costs what it holds every time it is looked at.
+    fn kept(&mut self, json: &Json) -> Rule {
+        self.nodes = self.nodes.saturating_add(size(json));
+        Rule::Literal(Literal::Json(Box::new(json.clone())))
     }
 
     fn boxed(&mut self, json: &Json) -> Box<Rule> {
@@ -235,10 +241,7 @@ impl Compiler<'_> {
     fn subject(&mut self, json: &Json) -> Rule {
         match json {
             Json::Object(_) => self.rule(json),
-            Json::Array(items) => {
-                self.nodes = self.nodes.saturating_add(items.len());
-                Rule::Literal(Literal::Json(Box::new(json.clone())))
-            }
+            Json::Array(_) => self.kept(json),
             _ => Rule::Literal(Literal::Null),
         }
     }
@@ -306,6 +309,15 @@ fn scalar(json: &Json) -> Option<Literal> {
         Json::Number(n) => Some(Literal::Num(n.as_f64().unwrap_or_default())),
         Json::String(s) => Some(Literal::Str(s.as_str().into())),
         Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+/// How many values `json` holds, itself included.
+fn size(json: &Json) -> usize {
+    match json {
+        Json::Array(items) => 1 + items.iter().map(size).sum::<usize>(),
+        Json::Object(fields) => 1 + fields.values().map(size).sum::<usize>(),
+        _ => 1,
     }
 }
 

@@ -116,7 +116,7 @@ impl Each {
 
 impl Body {
     fn any<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
-        scope.burn(1 + self.nodes / 8)?;
+        scope.burn(1 + self.nodes / 4 + self.nodes.saturating_mul(scope.breadth()) / 256)?;
         self.rule.run(Some(1), scope, w)
     }
 

@@ -9,7 +9,8 @@ use crate::rule::Failed;
 use crate::rule::var::member;
 use crate::value::Value;
 
-/// The work one evaluation may do: list elements visited, and the bytes it builds or searches by sixteens.
+/// The work one evaluation may do: list elements visited, the bodies they go through and the data searched for them by
+/// the dozen, and the bytes built or searched by sixteens.
 const FUEL: u32 = 1_000_000;
 
 /// What a running rule can see.
@@ -96,18 +97,25 @@ impl<'a> Scope<'a> {
     }
 
     /// The data as one value.
-    pub(crate) fn whole(&self) -> Value<'a> {
-        match self.data {
+    pub(crate) fn whole(&self) -> Result<Value<'a>, Failed> {
+        Ok(match self.data {
             Data::Item(item) => item,
             Data::Fold { .. } => self.fields(&["accumulator", "current", "valueType"]),
             Data::Root(context) => {
+                self.burn(self.data.breadth())?;
                 let mut layers = bumpalo::collections::Vec::new_in(self.bump);
                 layers.extend(context.layers());
                 let below = layers.iter().rev().flat_map(|layer| layer.iter().copied());
                 let all = below.chain([("$flagd", self.properties())]);
                 Value::Map(bumpalo::collections::Vec::from_iter_in(all, self.bump).into_bump_slice())
             }
-        }
+        })
+    }
+
+    /// How many attributes a variable may have to be searched among before the element itself is looked at.
+    pub(crate) fn breadth(&self) -> usize {
+        let shadows = std::iter::successors(self.shadow, |shadow| shadow.outer);
+        shadows.map(|shadow| shadow.data.breadth()).sum()
     }
 
     /// The key of the flag being evaluated, as the data knows it.
@@ -135,5 +143,14 @@ impl Data<'_> {
     /// Whether the data is an object, as only elements may not be.
     pub(crate) fn is_object(&self) -> bool {
         !matches!(self, Self::Item(item) if !matches!(item, Value::Map(_)))
+    }
+
+    /// How many attributes a variable is searched among.
+    pub(crate) fn breadth(&self) -> usize {
+        match self {
+            Self::Root(context) => context.layers().map(<[_]>::len).sum(),
+            Self::Item(Value::Map(fields)) => fields.len(),
+            Self::Item(_) | Self::Fold { .. } => 1,
+        }
     }
 }

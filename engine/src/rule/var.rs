@@ -3,7 +3,7 @@
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::decimal::{self, Unreadable};
-use crate::rule::{Failed, Literal, Rule, Scope, Shadow, truncate};
+use crate::rule::{Data, Failed, Literal, Rule, Scope, Shadow, truncate};
 use crate::text::write_plain;
 use crate::value::Value;
 use crate::witness::Witness;
@@ -73,12 +73,12 @@ impl Var {
         match &self.name {
             Name::Attribute(key) => Ok(scope.get(key)),
             Name::Path(segments, default) => {
-                Ok(match walk(scope, segments.iter().map(|segment| &**segment)) {
+                Ok(match walk(scope, segments.iter().map(|segment| &**segment))? {
                     Value::Null => default.value(scope),
                     value => value,
                 })
             }
-            Name::Whole => Ok(scope.whole()),
+            Name::Whole => scope.whole(),
             Name::Computed(rule) => {
                 let scope = scope.plain(scope.data);
                 let name = rule.arguments(&scope, w)?;
@@ -95,24 +95,26 @@ impl Var {
 
 /// The value that a computed name means.
 fn named<'a>(name: Value<'a>, scope: &Scope<'a>) -> Result<Value<'a>, Failed> {
-    let data = || scope.whole();
     let (path, default) = match name {
         Value::Null => {
-            return Ok(match data() {
-                Value::List(_) | Value::Map(_) => Value::Null,
-                primitive => primitive,
+            return Ok(match scope.data {
+                Data::Item(item) if !matches!(item, Value::List(_) | Value::Map(_)) => item,
+                _ => Value::Null,
             });
         }
-        Value::Str("") | Value::List([]) => return Ok(data()),
+        Value::Str("") | Value::List([]) => return scope.whole(),
         Value::Str(path) => (path, Value::Null),
         Value::Num(_) => (name.text(scope.bump)?, Value::Null),
         Value::List([Value::Str(path), default]) => (*path, *default),
         Value::List([Value::Str(path), ..]) => (*path, Value::Null),
         Value::List(_) => return Err(Failed),
-        Value::Bool(_) | Value::Map(_) if data() == Value::Null => return Ok(Value::Null),
+        // Nothing is looked up in nothing, whatever it is called.
+        Value::Bool(_) | Value::Map(_) if matches!(scope.data, Data::Item(Value::Null)) => {
+            return Ok(Value::Null);
+        }
         Value::Bool(_) | Value::Map(_) => return Err(Failed),
     };
-    Ok(match walk(scope, path.split('.').filter(|segment| !segment.is_empty())) {
+    Ok(match walk(scope, path.split('.').filter(|segment| !segment.is_empty()))? {
         Value::Null => default,
         value => value,
     })
@@ -120,13 +122,13 @@ fn named<'a>(name: Value<'a>, scope: &Scope<'a>) -> Result<Value<'a>, Failed> {
 
 /// Follows a path; `Null` where it leads nowhere.
 #[inline]
-fn walk<'a, 'p>(scope: &Scope<'a>, mut segments: impl Iterator<Item = &'p str>) -> Value<'a> {
+fn walk<'a, 'p>(scope: &Scope<'a>, mut segments: impl Iterator<Item = &'p str>) -> Result<Value<'a>, Failed> {
     let Some(first) = segments.next() else { return scope.whole() };
     let mut value = scope.get(first);
     for segment in segments {
         value = member(value, segment);
     }
-    value
+    Ok(value)
 }
 
 /// The member of an object, or the element of an array; `Null` where there is none.
@@ -174,7 +176,7 @@ pub(crate) fn missing_some<'a, W: Witness>(
 
 fn absent<'a>(names: &'a [Value<'a>], scope: &Scope<'a>) -> Result<BumpVec<'a, Value<'a>>, Failed> {
     let scope = scope.plain(scope.data);
-    scope.burn(names.len())?;
+    scope.burn(names.len().saturating_mul(1 + scope.data.breadth() / 32))?;
     let mut absent = BumpVec::new_in(scope.bump);
     for name in names {
         if named(*name, &scope)? == Value::Null {
