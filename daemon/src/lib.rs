@@ -7,4 +7,5 @@ pub mod config;
 pub mod light;
 pub mod listen;
 pub mod services;
+pub mod sources;
 pub mod telemetry;

@@ -38,4 +38,4 @@ pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceErro
 pub use sources::file::File;
 pub use sources::memory::{Memory, MemoryHandle};
 pub use status::{Kept, Notices, SourceStatus, State};
-pub use store::{Settings, Store};
+pub use store::{Followed, Settings, Store};

@@ -34,6 +34,9 @@ impl Settings {
     }
 }
 
+/// An origin and the source that follows it.
+pub type Followed = (Origin, Box<dyn Source>);
+
 /// The flags of all sources, kept up to date for as long as it lives.
 #[derive(Debug)]
 pub struct Store {
@@ -43,7 +46,7 @@ pub struct Store {
 
 impl Store {
     /// Follows `sources`, a later one winning over an earlier one. Must be called in a Tokio runtime.
-    pub fn open(settings: Settings, sources: Vec<(Origin, Box<dyn Source>)>) -> Self {
+    pub fn open(settings: Settings, sources: Vec<Followed>) -> Self {
         let (origins, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
         let shared = Arc::new(Shared::new(settings, origins));
         let start =

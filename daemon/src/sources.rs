@@ -1,0 +1,112 @@
+//! From configured origins to the sources that follow them, and what their first words mean for a start.
+
+use std::time::SystemTime;
+
+use serde_json::Map;
+use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, find};
+
+use crate::args::Fractional;
+use crate::config::{Config, OriginConfig};
+
+/// Every kind of source in this build.
+static KINDS: &[&[&SourceKind]] = &[store::BUILT_IN];
+
+/// Why there is no source for an origin. Trying again does not help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourcesError {
+    /// The provider is known and not in this build.
+    #[error("{origin}: provider `{provider}` is not in this build, which has {built}")]
+    NotBuilt {
+        /// The origin, without its secrets.
+        origin: String,
+        /// What was asked for.
+        provider: &'static str,
+        /// What there is.
+        built: String,
+    },
+    /// The origin's options do not fit its provider.
+    #[error(transparent)]
+    Options(#[from] store::OriginError),
+}
+
+/// Follows the configured origins, a later one winning. Must be called in a Tokio runtime.
+///
+/// # Errors
+/// An origin cannot be followed by this build. Nothing has been read yet: what the origins say is in
+/// [`Store::first_load`].
+pub fn open(config: &Config, clock: fn() -> SystemTime) -> Result<Store, SourcesError> {
+    Ok(Store::open(settings(config, clock), build(&config.origins)?))
+}
+
+/// How documents are taken in.
+pub fn settings(config: &Config, clock: fn() -> SystemTime) -> Settings {
+    let mut settings = Settings::new(clock);
+    settings.engine.bucketing = match config.fractional {
+        Fractional::V2 => engine::Bucketing::V2,
+        Fractional::V3 => engine::Bucketing::V3,
+    };
+    settings.strict = config.strict;
+    settings.max_bytes = usize::try_from(config.max_document_bytes).unwrap_or(usize::MAX);
+    settings
+}
+
+/// A source for each origin, in order.
+///
+/// # Errors
+/// The first origin that this build cannot follow.
+pub fn build(origins: &[OriginConfig]) -> Result<Vec<Followed>, SourcesError> {
+    origins.iter().map(source).collect()
+}
+
+fn source(config: &OriginConfig) -> Result<Followed, SourcesError> {
+    let provider = config.provider.name();
+    let kind = KINDS.iter().find_map(|kinds| find(kinds, provider)).ok_or_else(|| {
+        let names: Vec<&str> =
+            KINDS.iter().copied().flatten().flat_map(|kind| kind.providers).copied().collect();
+        SourcesError::NotBuilt { origin: config.uri.to_string(), provider, built: names.join(", ") }
+    })?;
+    // Files have no options.
+    let origin = Origin::new(provider, config.uri.expose(), Map::new());
+    let source = (kind.build)(&origin)?;
+    Ok((origin, source))
+}
+
+/// Why a start should not go on after [`Store::first_load`], as flagd would not: an origin is not there (contract 1.3). A
+/// document that is there and broken is no reason; it can be mended.
+pub fn absent(first: &[SourceStatus]) -> Option<String> {
+    let absent = first.iter().find(|status| matches!(status.state, State::Unreachable | State::Stopped))?;
+    Some(format!(
+        "source `{}` cannot be read: {}",
+        absent.origin,
+        absent.error.as_deref().unwrap_or("no reason is known")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Provider;
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        let origin = OriginConfig::new(Provider::S3, "s3://bucket/flags.json?key=hunter2");
+        let error = build(&[origin]).err().expect("an error").to_string();
+        assert!(error.contains("`s3` is not in this build, which has file, fsnotify, fileinfo"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_is_absent_and_a_broken_one_is_not() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| directory.path().join(name).to_str().expect("UTF-8").to_owned();
+        std::fs::write(path("broken.json"), "{").expect("write");
+        let first = async |name: &str| {
+            let sources = build(&[OriginConfig::new(Provider::File, path(name))]).expect("sources");
+            Store::open(Settings::new(|| SystemTime::UNIX_EPOCH), sources).first_load().await
+        };
+        let broken = first("broken.json").await;
+        assert_eq!((broken[0].state, absent(&broken)), (State::Refused, None));
+        let missing = absent(&first("missing.json").await).expect("a reason");
+        assert!(missing.ends_with("missing.json: no such file"), "{missing}");
+    }
+}
