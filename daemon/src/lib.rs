@@ -2,10 +2,13 @@
 
 pub mod args;
 pub mod ask;
+pub mod assemble;
 pub mod cli;
 pub mod config;
 pub mod light;
 pub mod listen;
+pub mod log;
+pub mod serve;
 pub mod services;
 pub mod sources;
 pub mod telemetry;

@@ -30,6 +30,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
     let out = &mut io::stdout();
     match line.command {
         None => args::command().print_help()?,
+        Some(Command::Start(args)) => cli::start::run(&args, &environment)?,
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,

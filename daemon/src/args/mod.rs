@@ -31,6 +31,8 @@ pub struct CommandLine {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve flags
+    Start(StartArgs),
     /// Print the version
     Version,
     /// Print a completion script for a shell

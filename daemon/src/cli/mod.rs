@@ -3,5 +3,6 @@
 pub mod completion;
 mod document;
 pub mod healthcheck;
+pub mod start;
 pub mod validate;
 pub mod version;

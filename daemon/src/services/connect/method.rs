@@ -53,6 +53,11 @@ impl Method {
     }
 }
 
+/// The label under which requests for `path` are counted.
+pub(super) fn label(path: &str) -> &'static str {
+    Method::at(path).map_or("other", |method| method.path)
+}
+
 static METHODS: [Method; 20] = [
     Method::flag::<v2::ResolveBooleanResponse>("/flagd.evaluation.v2.Service/ResolveBoolean"),
     Method::flag::<v2::ResolveStringResponse>("/flagd.evaluation.v2.Service/ResolveString"),

@@ -59,6 +59,11 @@ pub fn evaluation_stack<S>(services: S, options: StackOptions) -> Cors<Connect<S
     Cors::new(Connect { services, limit }, options.origins)
 }
 
+/// The label under which requests for `path` are counted.
+pub fn label(path: &str) -> &'static str {
+    method::label(path)
+}
+
 /// The message that the body of a request to `path` holds, encoded as protobuf: framing, compression and JSON of a client
 /// that sent `content_type`, as one pure function.
 ///

@@ -63,6 +63,18 @@ pub fn routes(parts: Sync) -> Routes {
         .prepare()
 }
 
+/// The label under which requests for `path` are counted.
+pub fn label(path: &str) -> &'static str {
+    const PATHS: [&str; 5] = [
+        "/flagd.sync.v1.FlagSyncService/SyncFlags",
+        "/flagd.sync.v1.FlagSyncService/FetchAllFlags",
+        "/flagd.sync.v1.FlagSyncService/GetMetadata",
+        "/sync.v1.FlagSyncService/SyncFlags",
+        "/sync.v1.FlagSyncService/FetchAllFlags",
+    ];
+    PATHS.into_iter().find(|known| *known == path).unwrap_or("other")
+}
+
 /// The one handler behind both services.
 #[derive(Clone, Debug)]
 struct Handler {

@@ -1,0 +1,173 @@
+//! `hoistd start`: the daemon from its first log line to its exit code.
+
+use std::io;
+use std::sync::Arc;
+
+use store::{Origin, Source, Store};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::args::{Environment, StartArgs};
+use crate::assemble::{App, Ports};
+use crate::config::{Config, ConfigError};
+use crate::listen::{BindError, Certificate};
+use crate::sources::{self, SourcesError};
+use crate::{ask, cli, log, serve};
+
+/// Part of the time for shutting down that is kept for the steps after the last request.
+const RESERVE: f32 = 0.1;
+
+/// Why the daemon does not start, or ends before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A source cannot be set up.
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    /// A header of `context-from-header` has an impossible name.
+    #[error("context-from-header: {0}")]
+    Header(#[from] http::header::InvalidHeaderName),
+    /// A port cannot be opened.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A source is not there at the start.
+    #[error("{0}; create it, or correct the source's address, and start again")]
+    Absent(String),
+    /// The system refuses threads or signal handlers.
+    #[error("cannot set up the process: {0}")]
+    Process(#[from] io::Error),
+    /// A second signal came while the daemon was shutting down.
+    #[error("stopped at once by a second signal")]
+    Impatient,
+}
+
+/// Serves the configured sources until a signal ends it.
+///
+/// # Errors
+/// The daemon could not start, or was stopped while shutting down.
+pub fn run(args: &StartArgs, environment: &Environment) -> Result<(), StartError> {
+    let config = Config::read(args, environment)?;
+    let sources = sources::build(&config.origins)?;
+    run_with(config, sources)
+}
+
+/// The same for any sources.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result<(), StartError> {
+    log::start(config.log_format, config.debug);
+    greet(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(live(config, sources));
+    leave(runtime);
+    ended
+}
+
+/// Lets go of threads that are still busy, such as with a file on a network that does not answer.
+fn leave(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+/// What flagd's log begins with, too.
+fn greet(config: &Config) {
+    tracing::info!("{}", cli::version::line());
+    if let Some(file) = &config.file {
+        tracing::info!("using config file: {}", file.display());
+    }
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    match config.max_request_body {
+        Some(bytes) => tracing::info!("request body limit set to {bytes} bytes"),
+        None => tracing::warn!("request bodies have no limit"),
+    }
+    tracing::info!("request header limit set to {} bytes", config.max_request_header);
+}
+
+async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result<(), StartError> {
+    let config = Arc::new(config);
+    let mut signals = Signals::new()?;
+    let ports = Ports::open(&config).await?;
+    let certificate = ports.certificate.clone();
+    let settings = sources::settings(&config, ask::clock);
+    let store = Arc::new(Store::open(settings, sources));
+    let (close, closing) = watch::channel(false);
+    let app = App::new(Arc::clone(&config), Arc::clone(&store), closing.clone())?;
+    let (services, management) = app.mount(ports);
+    for service in services.iter().chain([&management]) {
+        tracing::info!(address = service.address(), "serving {}", service.name());
+    }
+    let grace = config.shutdown_timeout.mul_f32(1.0 - RESERVE);
+    let mut serving = tokio::spawn(serve::serve(services, management, closing, grace));
+    let fresh = certificate.clone().map(|certificate| tokio::spawn(certificate.keep_fresh()));
+    let ended = tokio::select! {
+        absent = first_load(&store) => Err(StartError::Absent(absent)),
+        () = signals.asked_to_end(certificate.as_deref()) => Ok(()),
+    };
+    tracing::info!("shutting down");
+    close.send_replace(true);
+    let down = tokio::select! {
+        _ = &mut serving => Ok(()),
+        () = signals.asked_to_end(None) => Err(StartError::Impatient),
+        // Every port has the same grace; this is for whatever else may hang.
+        () = tokio::time::sleep(config.shutdown_timeout) => Ok(()),
+    };
+    if let Some(fresh) = fresh {
+        fresh.abort();
+    }
+    ended.and(down)
+}
+
+/// Says what is missing, if a source is not there at the start; otherwise never ends.
+async fn first_load(store: &Store) -> String {
+    let first = store.first_load().await;
+    if let Some(absent) = sources::absent(&first) {
+        return absent;
+    }
+    if store.ready() {
+        tracing::info!(flags = store.read().flags().len(), "ready");
+    } else {
+        tracing::warn!("not ready: a source has no flags in service; it is followed until it has");
+    }
+    std::future::pending().await
+}
+
+/// What the operating system asks of the daemon.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGINT or SIGTERM. SIGHUP re-reads the certificate meanwhile; flags are followed in any case.
+    async fn asked_to_end(&mut self, certificate: Option<&Certificate>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => reload(certificate),
+            }
+        }
+    }
+}
+
+fn reload(certificate: Option<&Certificate>) {
+    match certificate.map(Certificate::reload) {
+        Some(Ok(true)) => tracing::info!("serving a new certificate"),
+        Some(Err(error)) => tracing::error!(%error, "the new certificate is refused, the old one stays"),
+        Some(Ok(false)) | None => tracing::info!("nothing to read again: sources are followed all the time"),
+    }
+}

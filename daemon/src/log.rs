@@ -1,0 +1,103 @@
+//! The log: lines on stderr, for people or, as JSON, with the keys that flagd's log has (contract 1.1).
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::LogFormat;
+
+/// Sends what the daemon has to say to stderr from now on. Does nothing where a log is set up already, as in tests.
+pub fn start(format: LogFormat, debug: bool) {
+    let level = if debug { Level::DEBUG } else { Level::INFO };
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    let _ = match format {
+        LogFormat::Console => lines.finish().try_init_as_default(),
+        LogFormat::Json => lines.event_format(Json).finish().try_init_as_default(),
+    };
+}
+
+trait TryInit {
+    fn try_init_as_default(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError>;
+}
+
+impl<S: Subscriber + Send + Sync> TryInit for S {
+    fn try_init_as_default(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
+        tracing::subscriber::set_global_default(self)
+    }
+}
+
+/// `{"level":"info","ts":"...","msg":"...",...}`
+struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let mut line = Line(Map::new());
+        line.0.insert("level".to_owned(), level(*event.metadata().level()).into());
+        line.0.insert("ts".to_owned(), time.into());
+        line.0.insert("msg".to_owned(), "".into());
+        event.record(&mut line);
+        writeln!(out, "{}", Value::Object(line.0))
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG | Level::TRACE => "debug",
+    }
+}
+
+/// A line as it fills.
+struct Line(Map<String, Value>);
+
+impl Line {
+    fn put(&mut self, field: &Field, value: Value) {
+        let name = if field.name() == "message" { "msg" } else { field.name() };
+        self.0.insert(name.to_owned(), value);
+    }
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value.into());
+    }
+}
