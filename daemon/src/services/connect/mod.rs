@@ -157,11 +157,10 @@ where
     where
         B: http_body::Body<Data = Bytes, Error: Display + Send>,
     {
-        let Call { method, dialect, gzip, patience } = call;
-        let limit = self.limit;
+        let protocol = call.dialect.protocol;
         let asked = async {
-            let body = read::body(body, dialect.protocol, limit).await?;
-            let message = read::message(&body, method, dialect, gzip, limit)?;
+            let body = read::body(body, protocol, self.limit).await?;
+            let message = read::message(&body, call.method, call.dialect, call.gzip, self.limit)?;
             let request =
                 Request::from_parts(inner_head(head), Body::new(Full::new(inner_body(&body, message))));
             let Ok(answer) = self.services.oneshot(request).await;
@@ -170,14 +169,23 @@ where
                 _ => Ok(answer),
             }
         };
-        let answer = match patience {
+        let answer = match call.patience {
             Some(patience) => {
                 tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(out_of_time()))?
             }
             None => asked.await?,
         };
         let (head, body) = answer.into_parts();
-        let body = match dialect.protocol {
+        let body = call.say(body).await?;
+        Ok(Response::from_parts(outer_head(head, call.dialect, call.gzip), body))
+    }
+}
+
+impl Call {
+    /// The service's answer as the client reads it.
+    async fn say(&self, body: Body) -> Result<Body, Status> {
+        let Self { method, dialect, gzip, patience } = *self;
+        Ok(match dialect.protocol {
             Protocol::ConnectUnary => {
                 let message = write::only_message(body).await?;
                 Body::new(Full::new(write::encode(message, method, dialect.codec, gzip.answer)?))
@@ -195,8 +203,7 @@ where
                 frames: BytesMut::new(),
                 is_over: false,
             }),
-        };
-        Ok(Response::from_parts(outer_head(head, dialect, gzip), body))
+        })
     }
 }
 
