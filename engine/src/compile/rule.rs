@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bumpalo::Bump;
 use serde_json::Value as Json;
 
 use super::reference::name_of;
+use crate::context::Context;
 use crate::rule::compare::Comparison;
 use crate::rule::each::{Body, Each, Kind, Reduce};
 use crate::rule::fractional::{Bucketing, Form, Fractional, Table};
@@ -13,7 +15,8 @@ use crate::rule::number::Arithmetic;
 use crate::rule::sem_ver::{Owned, Relation, SemVer, Version};
 use crate::rule::text::End;
 use crate::rule::var::{Name, Var, numeric};
-use crate::rule::{Literal, Program, Rule};
+use crate::rule::{Failed, Literal, Program, Rule, Scope};
+use crate::value::Value;
 
 /// Compiles a rule whose size and nesting the caller has bounded, every `$ref` written out. Never fails: what cannot be
 /// evaluated fails when it is reached, as in flagd.
@@ -25,7 +28,7 @@ pub(crate) fn compile_rule(
     evaluator: &mut dyn FnMut(&str) -> Option<Arc<Program>>,
 ) -> Program {
     let mut compiler = Compiler { bucketing, evaluator, nodes: 0, risky: false };
-    let root = compiler.rule(json);
+    let root = compiler.unfolded(json);
     Program { root, nodes: compiler.nodes, risky: compiler.risky }
 }
 
@@ -38,6 +41,11 @@ struct Compiler<'c> {
 
 impl Compiler<'_> {
     fn rule(&mut self, json: &Json) -> Rule {
+        folded(self.unfolded(json))
+    }
+
+    /// A rule that may be asked whether it was written as an object.
+    fn unfolded(&mut self, json: &Json) -> Rule {
         self.nodes += 1;
         match json {
             Json::Array(items) => Rule::List(items.iter().map(|item| self.rule(item)).collect()),
@@ -248,7 +256,7 @@ impl Compiler<'_> {
 
     fn body(&mut self, json: &Json) -> Body {
         let (nodes, risky) = (self.nodes, std::mem::take(&mut self.risky));
-        let rule = self.rule(json);
+        let rule = self.unfolded(json);
         let body = Body { rule, nodes: self.nodes.saturating_sub(nodes), risky: self.risky };
         self.risky |= risky;
         body
@@ -293,6 +301,47 @@ impl Compiler<'_> {
             return Rule::SemVer(Box::new(SemVer { version: self.rule(version), relation, target }));
         }
         Rule::SemVerAny(self.boxed(args))
+    }
+}
+
+/// The rule, or the scalar that it always gives. What fails is left to fail when it is reached.
+fn folded(rule: Rule) -> Rule {
+    let pure = matches!(
+        rule,
+        Rule::Not(_)
+            | Rule::Truthy(_)
+            | Rule::Compare(..)
+            | Rule::CompareAny(..)
+            | Rule::Number(..)
+            | Rule::Cat(_)
+            | Rule::Substr(_)
+            | Rule::Affix(..)
+            | Rule::AffixAny(..)
+            | Rule::In(_)
+            | Rule::InLiterals(_)
+            | Rule::SemVer(_)
+            | Rule::SemVerAny(_)
+    );
+    if !pure || rule.children(&mut constant).is_err() {
+        return rule;
+    }
+    let (context, bump) = (Context::default(), Bump::new());
+    let literal = match rule.run(None, &Scope::new(&context, "", 0, &bump), &mut ()) {
+        Ok(Value::Null) => Literal::Null,
+        Ok(Value::Bool(b)) => Literal::Bool(b),
+        Ok(Value::Num(n)) => Literal::Num(n),
+        Ok(Value::Str(s)) => Literal::Str(s.into()),
+        Ok(Value::List(_) | Value::Map(_)) | Err(Failed) => return rule,
+    };
+    Rule::Literal(literal)
+}
+
+/// Fails for a rule that depends on anything.
+fn constant(rule: &Rule) -> Result<(), Failed> {
+    match rule {
+        Rule::Literal(_) => Ok(()),
+        Rule::List(rules) => rules.iter().try_for_each(constant),
+        _ => Err(Failed),
     }
 }
 
