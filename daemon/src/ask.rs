@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::{Bump, Context, Fault, Flag, Kind, Resolution, Selector, Snapshot, Variant};
+use engine::{Bump, Context, Fault, Flag, Kind, Resolution, Selector, Snapshot, Variant, Witness};
 use store::Store;
 
 use crate::light::{Enrichment, Light, Unreadable};
@@ -91,7 +91,7 @@ impl Ask {
         with_arenas(|arenas| {
             self.enrichment.lay(light, &arenas.context, |context| {
                 let flag = snapshot.find(selector, key).map(Arc::as_ref);
-                let outcome = answer(key, flag, want, context, now, &arenas.scratch);
+                let outcome = answer(key, flag, want, context, now, &arenas.scratch, &mut ());
                 self.count(&outcome);
                 render(outcome)
             })
@@ -130,7 +130,7 @@ impl Ask {
             self.enrichment.lay(light, context, |context| {
                 for flag in snapshot.select(selector) {
                     let Some(want) = want(flag) else { continue };
-                    let outcome = answer(flag.key(), Some(flag), want, context, now, scratch);
+                    let outcome = answer(flag.key(), Some(flag), want, context, now, scratch, &mut ());
                     self.count(&outcome);
                     render(outcome);
                     scratch.reset();
@@ -152,16 +152,17 @@ impl Ask {
 }
 
 /// Evaluates, then checks the type (contract 3.7: a missing value has every type).
-fn answer<'a>(
+pub(crate) fn answer<'a, W: Witness>(
     key: &'a str,
     flag: Option<&'a Flag>,
     want: Type,
     context: &'a Context<'a>,
     now: u64,
     scratch: &'a Bump,
+    witness: &mut W,
 ) -> Outcome<'a> {
     let Some(flag) = flag else { return Outcome { key, flag: None, result: Err(Refusal::NotFound) } };
-    let result = match flag.resolve(context, now, scratch, &mut ()) {
+    let result = match flag.resolve(context, now, scratch, witness) {
         Ok(Resolution { variant: Some(variant), .. }) if !want.fits(variant.kind()) => {
             Err(Refusal::TypeMismatch(variant))
         }
@@ -242,6 +243,6 @@ pub fn clock() -> SystemTime {
 }
 
 /// The time in Unix seconds, as rules see it.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     clock().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -34,6 +34,12 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
+        Some(Command::Eval(args)) => {
+            return Ok(verdict(cli::eval::run(&args, &mut io::stdin(), out, &mut io::stderr())?));
+        }
+        Some(Command::Explain(args)) => {
+            return Ok(verdict(cli::explain::run(&args, &mut io::stdin(), out)?));
+        }
         Some(Command::Validate(args)) => {
             return Ok(verdict(cli::validate::run(&args, &mut io::stdin(), out)?));
         }

@@ -40,6 +40,10 @@ pub enum Command {
     Completion(CompletionArgs),
     /// Check flag documents; exit 0 if nothing is wrong with them
     Validate(ValidateArgs),
+    /// Evaluate one flag from files, without a daemon; exit 0 if there is an answer
+    Eval(EvalArgs),
+    /// Show how a flag comes to its answer, step by step
+    Explain(ExplainArgs),
     /// Ask a running hoistd whether it is ready; exit 0 if so
     Healthcheck(HealthcheckArgs),
 }
@@ -103,6 +107,9 @@ pub struct EvalArgs {
     /// Evaluation context as a JSON object
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,
+    /// File with the evaluation context; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "context")]
+    pub context_file: Option<PathBuf>,
     /// Flag document, such as file:flags.json; repeatable, a later one wins
     #[arg(short = 'f', long = "uri", value_name = "URI", value_delimiter = ',', required = true)]
     pub files: Vec<String>,

@@ -32,6 +32,20 @@ impl Document {
         let bytes = File::open(path).and_then(|mut file| read(&mut file));
         Ok(Self { bytes: bytes.map_err(|error| error.to_string())?, format })
     }
+
+    /// Reads the file at `path`, or `input` for `-`, as text of no particular format.
+    ///
+    /// # Errors
+    /// A sentence for a person.
+    pub(crate) fn read_text(path: &Path, input: &mut dyn Read) -> Result<String, String> {
+        let bytes = if path == Path::new("-") {
+            read(input)
+        } else {
+            File::open(path).and_then(|mut file| read(&mut file))
+        };
+        let bytes = bytes.map_err(|error| error.to_string())?;
+        String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+    }
 }
 
 /// One byte more than allowed is read, so that whoever parses it sees that it is too much.

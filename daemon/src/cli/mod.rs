@@ -2,7 +2,10 @@
 
 pub mod completion;
 mod document;
+pub mod eval;
+pub mod explain;
 pub mod healthcheck;
+mod question;
 pub mod start;
 pub mod validate;
 pub mod version;

@@ -1,0 +1,206 @@
+//! A question asked on the command line: documents read once, one flag, one context.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use engine::{
+    Bump, Definition, Flag, Layer, Malformed, Options, Problem, Selector, Snapshot, Steps, Witness, compile,
+};
+use serde_json::{Map, Value, json};
+
+use super::document::{Document, MOST_BYTES};
+use crate::args::{EvalArgs, ExpectedType, Fractional};
+use crate::ask::{Outcome, Refusal, Type, answer, now};
+use crate::light::{Body, Enrichment, Light};
+
+/// Why a question could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotAsk {
+    /// A source of a kind that is not read once.
+    #[error("{0}: only files can be read here, such as file:flags.json")]
+    NotAFile(String),
+    /// A document that cannot be read at all.
+    #[error("{0}: {1}")]
+    Document(String, String),
+    /// The context is not a JSON object.
+    #[error("invalid context: {0} (from --context or --context-file)")]
+    Context(String),
+    /// The selector is malformed.
+    #[error("{0} (from --selector)")]
+    Selector(#[from] engine::SelectorError),
+    /// The answer could not be written.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// Everything that an answer depends on, except the time.
+#[derive(Debug)]
+pub(crate) struct Question {
+    key: String,
+    selector: String,
+    want: Type,
+    context: String,
+    snapshot: Snapshot,
+    /// What is wrong with the flag that is asked for, by source.
+    problems: Vec<(Arc<str>, Problem)>,
+}
+
+impl Question {
+    /// Reads what `args` name; `-` as a context file is `input`.
+    pub(crate) fn read(args: &EvalArgs, input: &mut dyn Read) -> Result<Self, CannotAsk> {
+        let mut options = Options::default();
+        options.bucketing = match args.fractional {
+            Fractional::V2 => engine::Bucketing::V2,
+            Fractional::V3 => engine::Bucketing::V3,
+        };
+        let (mut layers, mut problems) = (Vec::new(), Vec::new());
+        for uri in &args.files {
+            let (name, layer, found) = layer(uri, &options)?;
+            let about = |problem: &Problem| problem.flag.as_deref().is_none_or(|flag| flag == args.key);
+            problems.extend(found.into_iter().filter(about).map(|problem| (Arc::clone(&name), problem)));
+            layers.push(layer);
+        }
+        let selector = args.selector.clone().unwrap_or_default();
+        Selector::parse(&selector)?;
+        Ok(Self {
+            key: args.key.clone(),
+            selector,
+            want: match args.expect {
+                ExpectedType::Any => Type::Any,
+                ExpectedType::Boolean => Type::Bool,
+                ExpectedType::String => Type::String,
+                ExpectedType::Integer | ExpectedType::Float => Type::Number,
+                ExpectedType::Object => Type::Object,
+            },
+            context: context(args, input)?,
+            snapshot: Snapshot::fold(&layers, 1),
+            problems,
+        })
+    }
+
+    /// Answers, with `witness` watching, and hands the outcome to `render`.
+    pub(crate) fn ask<W: Witness, R>(
+        &self,
+        witness: &mut W,
+        render: impl FnOnce(&Outcome<'_>) -> R,
+    ) -> Result<R, CannotAsk> {
+        let light = Light { body: Body::Json(&self.context), headers: None };
+        let (bump, scratch) = (Bump::new(), Bump::new());
+        let flag = self.flag()?.map(Arc::as_ref);
+        Enrichment::default()
+            .lay(&light, &bump, |context| {
+                render(&answer(&self.key, flag, self.want, context, now(), &scratch, witness))
+            })
+            .map_err(|error| CannotAsk::Context(error.to_string()))
+    }
+
+    /// The same, remembering how the rule ran.
+    pub(crate) fn explain<R>(&self, render: impl FnOnce(&Outcome<'_>) -> R) -> Result<(R, Steps), CannotAsk> {
+        let mut steps = Steps::default();
+        let rendered = self.ask(&mut steps, render)?;
+        Ok((rendered, steps))
+    }
+
+    /// The flag that is meant.
+    pub(crate) fn flag(&self) -> Result<Option<&Arc<Flag>>, CannotAsk> {
+        Ok(self.snapshot.find(&Selector::parse(&self.selector)?, &self.key))
+    }
+
+    /// The flags with the same key that are not meant, strongest last.
+    pub(crate) fn others(&self) -> Result<Vec<&Arc<Flag>>, CannotAsk> {
+        let meant = self.flag()?;
+        let same = self.snapshot.flags().iter().filter(|flag| flag.key() == self.key);
+        Ok(same.filter(|flag| !meant.is_some_and(|meant| Arc::ptr_eq(meant, flag))).collect())
+    }
+
+    /// The context as JSON text.
+    pub(crate) fn context(&self) -> &str {
+        &self.context
+    }
+
+    /// What is wrong with the flag and the documents as a whole.
+    pub(crate) fn problems(&self) -> &[(Arc<str>, Problem)] {
+        &self.problems
+    }
+
+    /// What the selector adds to the metadata, with the flag's own over it (contract 3.10).
+    fn metadata(&self, flag: Option<&Flag>) -> Map<String, Value> {
+        let reflected = Selector::parse(&self.selector).ok().and_then(|selector| selector.reflection());
+        let mut metadata: Map<String, Value> =
+            reflected.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
+        let own = flag.into_iter().flat_map(|flag| flag.metadata().entries());
+        metadata.extend(own.map(|(key, value)| (key.to_string(), value.clone())));
+        metadata
+    }
+
+    /// The answer as one JSON object, in the words of OFREP, and whether it is one.
+    pub(crate) fn answer(&self, outcome: &Outcome<'_>) -> (Map<String, Value>, bool) {
+        let mut fields = Map::new();
+        fields.insert("key".to_owned(), outcome.key.into());
+        match outcome.result {
+            Ok(resolution) => {
+                if let Some(variant) = resolution.variant {
+                    fields.insert("value".to_owned(), variant.value().clone());
+                    fields.insert("variant".to_owned(), variant.name().into());
+                }
+                fields.insert("reason".to_owned(), resolution.reason.as_str().into());
+            }
+            Err(refusal) => {
+                let (code, details) = self.error(refusal);
+                fields.insert("errorCode".to_owned(), code.into());
+                fields.insert("errorDetails".to_owned(), details.into());
+            }
+        }
+        fields.insert("metadata".to_owned(), Value::Object(self.metadata(outcome.flag)));
+        (fields, outcome.result.is_ok())
+    }
+
+    fn error(&self, refusal: Refusal<'_>) -> (&'static str, String) {
+        match refusal {
+            Refusal::NotFound if self.selector.is_empty() => {
+                ("FLAG_NOT_FOUND", format!("no flag `{}`", self.key))
+            }
+            Refusal::NotFound => {
+                ("FLAG_NOT_FOUND", format!("no flag `{}` under the selector `{}`", self.key, self.selector))
+            }
+            Refusal::TypeMismatch(variant) => {
+                ("TYPE_MISMATCH", format!("variant `{}` is {}", variant.name(), variant.json()))
+            }
+            Refusal::Parse => ("PARSE_ERROR", engine::Fault::Parse.to_string()),
+            Refusal::UnknownVariant => ("GENERAL", engine::Fault::UnknownVariant.to_string()),
+        }
+    }
+}
+
+/// The flags of one source, its name and what is wrong with it. A URI without a scheme is a path.
+fn layer(uri: &str, options: &Options) -> Result<(Arc<str>, Layer, Vec<Problem>), CannotAsk> {
+    let path = uri.strip_prefix("file:").unwrap_or(uri);
+    if path.contains("://") || path.starts_with("core.openfeature.dev/") {
+        return Err(CannotAsk::NotAFile(uri.to_owned()));
+    }
+    let name: Arc<str> = Arc::from(path);
+    let refused = |message: String| CannotAsk::Document(name.to_string(), message);
+    // A context may come from standard input; a document has a name.
+    let document = Document::read(Path::new(path), &mut io::empty()).map_err(refused)?;
+    let malformed = |error: Malformed| refused(error.to_string());
+    let json = store::json_text(&document.bytes, document.format, MOST_BYTES).map_err(malformed)?;
+    let definition = Definition::parse(&json).map_err(malformed)?;
+    let mut compiled = compile(&definition, &name, options, None);
+    store::place_problems(&mut compiled.problems, &document.bytes, document.format);
+    Ok((name, compiled.layer, compiled.problems))
+}
+
+/// The context as the text of a JSON object.
+fn context(args: &EvalArgs, input: &mut dyn Read) -> Result<String, CannotAsk> {
+    let text = match (&args.context, &args.context_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => {
+            let read = Document::read_text(path, input);
+            read.map_err(|error| CannotAsk::Context(format!("{}: {error}", path.display())))?
+        }
+        (None, None) => json!({}).to_string(),
+    };
+    let object = serde_json::from_str::<Map<String, Value>>(&text);
+    object.map(|_| text).map_err(|error| CannotAsk::Context(error.to_string()))
+}
