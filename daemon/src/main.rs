@@ -31,6 +31,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
     match line.command {
         None => args::command().print_help()?,
         Some(Command::Start(args)) => cli::start::run(&args, &environment)?,
+        Some(Command::Demo(args)) => cli::demo::run(&args, &environment, out)?,
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,

@@ -33,6 +33,8 @@ pub struct CommandLine {
 pub enum Command {
     /// Serve flags
     Start(StartArgs),
+    /// Serve built-in sample flags and print what to try
+    Demo(DemoArgs),
     /// Print the version
     Version,
     /// Print a completion script for a shell

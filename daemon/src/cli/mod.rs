@@ -1,6 +1,7 @@
 //! One file per command of the command line.
 
 pub mod completion;
+pub mod demo;
 mod document;
 pub mod eval;
 pub mod explain;
