@@ -8,8 +8,8 @@ use std::path::Path;
 
 use engine::{Malformed, Place, Problem};
 
-/// How deep a document may nest: what a flag needs, doubled, and far from any stack's end.
-pub(crate) const MAX_DEPTH: usize = 128;
+/// How deep JSON may nest: what a flag needs, doubled, and far from any stack's end.
+const MAX_DEPTH: usize = 128;
 
 /// What a document is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

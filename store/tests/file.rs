@@ -53,7 +53,7 @@ async fn missing_at_first_is_told_at_once_and_found_later() {
     assert!(!store.ready());
     file.put(&document("one"));
     serves(&store, "one").await;
-    assert!(store.ready());
+    until("ready", &store, Store::ready).await;
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Error, MessageFormatter, Options, UserMessageFormatter};
 
-use super::{MAX_DEPTH, too_large};
+use super::too_large;
+
+/// How deep YAML may nest: half of what JSON may, as merging along a chain of aliases costs more than its depth squared.
+const MAX_DEPTH: usize = 64;
 
 /// What reading YAML to the greatest depth may need, with room to spare in a debug build.
 const STACK: usize = 16 << 20;
@@ -281,8 +284,10 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused() {
         refused(&format!("v: {}{}", "[".repeat(100_000), "]".repeat(100_000)));
+        let link = |level: usize| format!("a{level}: &a{level} {{<<: *a{}, k{level}: 1}}\n", level - 1);
+        refused(&("a0: &a0 {k0: 1}\n".to_owned() + &(1..1_000).map(link).collect::<String>()));
         refused(&(0..500).map(|level| format!("{}a:\n", " ".repeat(level))).collect::<String>());
-        json(&format!("v: {}{}", "[".repeat(100), "]".repeat(100)));
+        json(&format!("v: {}{}", "[".repeat(60), "]".repeat(60)));
     }
 
     #[test]

@@ -73,11 +73,8 @@ impl File {
 
     async fn look(&mut self, feed: &mut Feed<'_>, provisional: bool) -> Result<Verdict, SourceError> {
         let (path, most, stamp) = (self.path.clone(), feed.max_bytes(), self.stamp.take());
-        let reading = tokio::task::spawn_blocking(move || read(&path, most, stamp));
-        let (found, stamp) = reading
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
-            .map_err(|error| self.failed(&error))?;
+        let (found, stamp) =
+            blocking(move || read(&path, most, stamp)).await.map_err(|error| self.failed(&error))?;
         self.stamp = stamp;
         let bytes = match found {
             Found::Bytes(bytes) => bytes,
@@ -105,16 +102,15 @@ impl File {
 #[async_trait]
 impl Source for File {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
-        if let Err(error) = fs::metadata(&self.path) {
-            return Err(self.failed(&error));
-        }
-        let mut watch = Watch::new(&self.path);
+        let path = self.path.clone();
+        let exists = move || fs::metadata(&path).map(|_| Watch::new(&path));
+        let mut watch = blocking(exists).await.map_err(|error| self.failed(&error))?;
         let mut looks = interval(self.look);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.tick().await;
         loop {
             // First the watch, then the look: whatever happens after the look is announced.
-            watch.arm();
+            watch = blocking(move || Ok(watch.armed())).await.map_err(|error| self.failed(&error))?;
             self.load(feed).await?;
             tokio::select! {
                 () = watch.news() => sleep(SETTLE).await,
@@ -122,6 +118,11 @@ impl Source for File {
             }
         }
     }
+}
+
+/// File systems may hang: nothing of them is done on the runtime's own threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 /// Reads at most one byte more than `most`, and nothing at all of what is no file.

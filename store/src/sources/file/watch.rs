@@ -35,8 +35,8 @@ impl Watch {
     }
 
     /// Watches the directories as they are now: they may have been replaced, and links may lead elsewhere.
-    pub(super) fn arm(&mut self) {
-        let Some(watcher) = &mut self.watcher else { return };
+    pub(super) fn armed(mut self) -> Self {
+        let Some(watcher) = &mut self.watcher else { return self };
         for directory in self.directories.drain(..) {
             // Fails if the directory is gone, and then so is the watch.
             let _ = watcher.unwatch(&directory);
@@ -47,6 +47,7 @@ impl Watch {
                 Err(error) => tracing::debug!(directory = %directory.display(), %error, "cannot watch"),
             }
         }
+        self
     }
 
     /// Ends when something happened since the last call.
