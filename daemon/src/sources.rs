@@ -1,8 +1,9 @@
 //! From configured origins to the sources that follow them, and what their first words mean for a start.
 
+use std::path::Path;
 use std::time::SystemTime;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, find};
 
 use crate::args::Fractional;
@@ -65,10 +66,46 @@ fn source(config: &OriginConfig) -> Result<Followed, SourcesError> {
             KINDS.iter().copied().flatten().flat_map(|kind| kind.providers).copied().collect();
         SourcesError::NotBuilt { origin: config.uri.to_string(), provider, built: names.join(", ") }
     })?;
-    // Files have no options.
-    let origin = Origin::new(provider, config.uri.expose(), Map::new());
+    let origin = Origin::new(provider, config.uri.expose(), options(config));
     let source = (kind.build)(&origin)?;
     Ok((origin, source))
+}
+
+/// The origin's options under flagd's names (contract 1.5); each source takes those it knows.
+fn options(config: &OriginConfig) -> Map<String, Value> {
+    let oauth = config.oauth.as_ref().map(|oauth| {
+        set([
+            ("clientID", oauth.client_id.as_deref().map(Value::from)),
+            ("clientSecret", oauth.client_secret.as_ref().map(|secret| secret.expose().into())),
+            ("tokenUrl", Some(oauth.token_url.expose().into())),
+            ("folder", oauth.folder.as_deref().map(path)),
+            ("reloadDelayS", Some(oauth.reload_delay.as_secs().into())),
+        ])
+    });
+    let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().into()));
+    set([
+        ("authHeader", config.authorization.as_ref().map(|secret| secret.expose().into())),
+        ("certPath", config.cert_path.as_deref().map(path)),
+        ("tls", Some(config.tls.into())),
+        ("providerID", config.provider_id.as_deref().map(Value::from)),
+        ("selector", config.selector.as_deref().map(Value::from)),
+        ("interval", Some(config.interval.as_secs().into())),
+        ("intervalSeed", config.interval_seed.as_deref().map(Value::from)),
+        ("maxMsgSize", config.max_message_bytes.map(Value::from)),
+        ("timeoutS", config.timeout.map(|time| time.as_secs().into())),
+        ("incrementalUpdates", Some(config.incremental_updates.into())),
+        ("headers", Some(Value::Object(headers.collect()))),
+        ("oauth", oauth.map(Value::Object)),
+    ])
+}
+
+/// An object of what is set.
+fn set<const N: usize>(options: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+fn path(path: &Path) -> Value {
+    path.to_string_lossy().into()
 }
 
 /// Why a start should not go on after [`Store::first_load`], as flagd would not: an origin is not there (contract 1.3). A
@@ -84,6 +121,8 @@ pub fn absent(first: &[SourceStatus]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::Provider;
 
@@ -93,6 +132,20 @@ mod tests {
         let error = build(&[origin]).err().expect("an error").to_string();
         assert!(error.contains("`s3` is not in this build, which has file, fsnotify, fileinfo"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn options_go_by_flagds_names() {
+        let mut origin = OriginConfig::new(Provider::Http, "https://flags/all.json");
+        origin.authorization = Some("Bearer hunter2".to_owned().into());
+        origin.timeout = Some(Duration::from_secs(7));
+        origin.headers.insert("X-Team".to_owned(), "blue".to_owned().into());
+        let expected = serde_json::json!({
+            "authHeader": "Bearer hunter2", "tls": false, "interval": 5, "timeoutS": 7,
+            "incrementalUpdates": false, "headers": {"X-Team": "blue"},
+        });
+        assert_eq!(Value::Object(options(&origin)), expected);
+        build(&[origin]).expect("http is built in");
     }
 
     #[tokio::test]
