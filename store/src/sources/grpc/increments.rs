@@ -25,7 +25,10 @@ impl Increments {
     /// # Errors
     /// The payload is not a document whose flags are an object.
     pub(super) fn apply(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
-        let payload: Payload = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        // By way of an object: a list of the fields' values would do for a `Payload` too.
+        let object: Map<String, Value> =
+            serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        let payload = Payload::deserialize(Value::Object(object)).map_err(|error| error.to_string())?;
         let common = flag_set(&payload.metadata);
         let flags: Vec<_> = payload
             .flags
