@@ -31,3 +31,28 @@ pub(crate) fn rule(data: &[u8]) {
         assert_eq!(alone, watched);
     }
 }
+
+/// A document of any kind is refused or compiled. Compiled again over itself nothing changes, what is handed out is JSON,
+/// and every problem can be found in the text.
+pub(crate) fn document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(definition) = Definition::parse(text) else { return };
+    let (source, options) = (Arc::from("fuzz"), Options::default());
+    let first = compile(&definition, &source, &options, None);
+    for flag in first.layer.flags() {
+        assert!(
+            serde_json::from_str::<serde_json::Value>(flag.definition()).is_ok(),
+            "{}",
+            flag.definition()
+        );
+    }
+    for problem in &first.problems {
+        assert!(hoist_engine::locate(text, &problem.path).is_some(), "{problem}");
+    }
+    let again = compile(&definition, &source, &options, Some(&first.layer));
+    assert_eq!(again.problems, first.problems);
+    assert_eq!(again.layer.flags().len(), first.layer.flags().len());
+    for (new, old) in again.layer.flags().iter().zip(first.layer.flags()) {
+        assert!(Arc::ptr_eq(new, old));
+    }
+}

@@ -6,12 +6,21 @@ mod drive;
 
 #[test]
 fn rules() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/rule");
+    run("rule", drive::rule);
+}
+
+#[test]
+fn documents() {
+    run("document", drive::document);
+}
+
+fn run(name: &str, drive: impl Fn(&[u8])) {
+    let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).expect("a corpus") {
         let path = entry.expect("a file").path();
         println!("{}", path.display());
-        drive::rule(&std::fs::read(&path).expect("bytes"));
+        drive(&std::fs::read(&path).expect("bytes"));
         seen += 1;
     }
     assert!(seen > 20, "only {seen} files");
