@@ -71,7 +71,11 @@ fn every_kind_of_mistake_is_found() {
             "f.json:6:47: warning: flag `a`: `sem_ver` compares with one of = != < <= > >= ~ ^, found \"==\"",
             "",
         ),
-        (r#"{"flags": {"a": {"state": "ENABLED",}}}"#.to_owned(), "f.json:1:37: error: key must be a string", ""),
+        (
+            r#"{"flags": {"a": {"state": "ENABLED",}}}"#.to_owned(),
+            "f.json:1:37: error: key must be a string",
+            "",
+        ),
         (
             "{\"flag\": {}}".to_owned(),
             "f.json: error: the document has no `flags`; did you mean `flags` by `flag`?",

@@ -1,5 +1,9 @@
 //! The fuzz corpora, run once each.
-#![allow(clippy::expect_used, reason = "a broken corpus is a failed test")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a broken corpus is a failed test, and says which file"
+)]
 
 #[path = "../fuzz/drive.rs"]
 mod drive;

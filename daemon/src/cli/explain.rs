@@ -21,7 +21,7 @@ pub fn run(args: &ExplainArgs, input: &mut dyn Read, out: &mut dyn Write) -> Res
     let question = Question::read(&args.eval, input)?;
     let ((answer, good), steps) = question.explain(|outcome| question.answer(outcome))?;
     let flag = question.flag()?;
-    let targeting = flag.and_then(|flag| targeting(flag));
+    let targeting = flag.and_then(targeting);
     let steps = steps.finish();
     match args.eval.format {
         AnswerFormat::Human => {

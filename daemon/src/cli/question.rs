@@ -49,11 +49,11 @@ pub(crate) struct Question {
 impl Question {
     /// Reads what `args` name; `-` as a context file is `input`.
     pub(crate) fn read(args: &EvalArgs, input: &mut dyn Read) -> Result<Self, CannotAsk> {
-        let mut options = Options::default();
-        options.bucketing = match args.fractional {
+        let bucketing = match args.fractional {
             Fractional::V2 => engine::Bucketing::V2,
             Fractional::V3 => engine::Bucketing::V3,
         };
+        let options = Options { bucketing, ..Options::default() };
         let (mut layers, mut problems) = (Vec::new(), Vec::new());
         for uri in &args.files {
             let (name, layer, found) = layer(uri, &options)?;
