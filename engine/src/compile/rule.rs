@@ -154,6 +154,9 @@ impl Compiler<'_> {
             match (&*segments, &default) {
                 ([], _) => None,
                 ([only], Literal::Null) => Some(Name::Attribute(only.clone())),
+                ([flagd, key], Literal::Null) if **flagd == *"$flagd" && **key == *"flagKey" => {
+                    Some(Name::FlagKey)
+                }
                 _ => Some(Name::Path(segments, default)),
             }
         };

@@ -27,6 +27,8 @@ pub(crate) fn evaluate<'a, W: Witness>(
 #[derive(Debug)]
 pub(crate) struct InLiterals {
     pub(crate) needle: Rule,
+    /// Which [`likeness`]es the strings have; most that are not among them are told apart by it.
+    likenesses: u64,
     strings: Strings,
     /// The numbers that a numeric needle meets before it meets something that has none, sorted, without NaN.
     numbers: Box<[f64]>,
@@ -63,16 +65,18 @@ impl InLiterals {
             }
         }
         numbers.sort_unstable_by(f64::total_cmp);
+        let likenesses = strings.iter().fold(0, |all, text| all | likeness(text));
         let strings = if strings.len() < HASHED {
             Strings::Few(strings.into())
         } else {
             Strings::Many(strings.into_iter().collect())
         };
-        Self { needle, strings, numbers: numbers.into(), unnumbered, yes, no, null }
+        Self { needle, likenesses, strings, numbers: numbers.into(), unnumbered, yes, no, null }
     }
 
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
         match self.needle.run(Some(0), scope, w)? {
+            Value::Str(needle) if self.likenesses & likeness(needle) == 0 => Ok(false),
             Value::Str(needle) => Ok(match &self.strings {
                 Strings::Few(strings) => strings.iter().any(|entry| **entry == *needle),
                 Strings::Many(strings) => strings.contains(needle),
@@ -88,6 +92,14 @@ impl InLiterals {
             Value::List(_) | Value::Map(_) => Ok(false),
         }
     }
+}
+
+/// One bit of 64, the same for equal strings.
+#[inline]
+fn likeness(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let end = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+    1 << ((bytes.len() * 5 + end(bytes.first()) * 3 + end(bytes.last())) % 64)
 }
 
 /// `in`: a string in a string, or a value in a list.

@@ -31,19 +31,23 @@ pub(crate) enum Relation {
 /// A parsed version; build metadata is checked and forgotten.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version<'v> {
-    major: &'v str,
-    minor: &'v str,
-    patch: &'v str,
-    pre_release: &'v str,
+    numbers: [Number<'v>; 3],
+    pre_release: &'v [u8],
+}
+
+/// A number of any length, without leading zeros.
+#[derive(Clone, Copy, Debug)]
+struct Number<'v> {
+    /// `u64::MAX` for more digits than fit.
+    value: u64,
+    digits: &'v [u8],
 }
 
 /// A version that outlives its text.
 #[derive(Debug)]
 pub(crate) struct Owned {
-    major: Box<str>,
-    minor: Box<str>,
-    patch: Box<str>,
-    pre_release: Box<str>,
+    numbers: [(u64, Box<[u8]>); 3],
+    pre_release: Box<[u8]>,
 }
 
 impl SemVer {
@@ -119,106 +123,126 @@ impl Relation {
             Self::LessOrEqual => a.order(b).is_le(),
             Self::Greater => a.order(b).is_gt(),
             Self::GreaterOrEqual => a.order(b).is_ge(),
-            Self::SameMinor => a.major == b.major && a.minor == b.minor,
-            Self::SameMajor => a.major == b.major,
+            Self::SameMinor => a.leads_like(b, 2),
+            Self::SameMajor => a.leads_like(b, 1),
         }
     }
 }
 
 impl<'v> Version<'v> {
     /// Reads `1`, `1.2` or `1.2.3-pre.1+build`, with one leading `v` or `V`.
+    #[inline]
     pub(crate) fn parse(text: &'v str) -> Option<Self> {
-        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let mut parts = ["0"; 3];
-        let mut rest = text;
-        let mut written = 0;
-        for part in &mut parts {
-            *part = digits(&mut rest)?;
-            written += 1;
-            if rest.is_empty() {
-                break;
-            }
-            if written < 3 {
-                rest = rest.strip_prefix('.')?;
-            }
+        let text = text.as_bytes();
+        let mut rest = if let [b'v' | b'V', rest @ ..] = text { rest } else { text };
+        let mut version = Self { numbers: [Number { value: 0, digits: b"0" }; 3], pre_release: b"" };
+        version.numbers[0] = Number::take(&mut rest)?;
+        for number in &mut version.numbers[1..] {
+            rest = match rest {
+                [] => return Some(version),
+                [b'.', rest @ ..] => rest,
+                _ => return None,
+            };
+            *number = Number::take(&mut rest)?;
         }
-        let [major, minor, patch] = parts;
-        let mut version = Self { major, minor, patch, pre_release: "" };
-        if let Some(after) = rest.strip_prefix('-') {
-            let (pre_release, build) = after.split_at(after.find('+').unwrap_or(after.len()));
-            if !identifiers(pre_release, true) {
+        if let [b'-', after @ ..] = rest {
+            let end = after.iter().position(|byte| *byte == b'+').unwrap_or(after.len());
+            (version.pre_release, rest) = after.split_at(end);
+            if !identifiers(version.pre_release, true) {
                 return None;
             }
-            version.pre_release = pre_release;
-            rest = build;
         }
-        match rest.strip_prefix('+') {
-            Some(build) => identifiers(build, false).then_some(version),
-            None => rest.is_empty().then_some(version),
+        match rest {
+            [] => Some(version),
+            [b'+', build @ ..] => identifiers(build, false).then_some(version),
+            _ => None,
         }
     }
 
     /// Precedence as semver 2.0 section 11 has it.
+    #[inline]
     fn order(&self, other: &Self) -> Ordering {
-        numeric(self.major, other.major)
-            .then_with(|| numeric(self.minor, other.minor))
-            .then_with(|| numeric(self.patch, other.patch))
-            .then_with(|| match (self.pre_release, other.pre_release) {
-                ("", "") => Ordering::Equal,
-                ("", _) => Ordering::Greater,
-                (_, "") => Ordering::Less,
-                (a, b) => pre_releases(a, b),
-            })
+        let numbers = self.numbers.iter().zip(&other.numbers).map(|(a, b)| a.order(b));
+        let order = numbers.fold(Ordering::Equal, Ordering::then);
+        order.then_with(|| match (self.pre_release, other.pre_release) {
+            ([], []) => Ordering::Equal,
+            ([], _) => Ordering::Greater,
+            (_, []) => Ordering::Less,
+            (a, b) => pre_releases(a, b),
+        })
+    }
+
+    /// Whether the first `count` numbers are the same.
+    fn leads_like(&self, other: &Self, count: usize) -> bool {
+        self.numbers.iter().zip(&other.numbers).take(count).all(|(a, b)| a.order(b).is_eq())
+    }
+}
+
+impl<'v> Number<'v> {
+    /// Takes a number without leading zeros off the front of `rest`.
+    #[inline]
+    fn take(rest: &mut &'v [u8]) -> Option<Self> {
+        let (mut value, mut len) = (0u64, 0);
+        while let Some(byte) = rest.get(len).filter(|byte| byte.is_ascii_digit()) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            len += 1;
+        }
+        let (digits, after) = rest.split_at(len);
+        *rest = after;
+        match digits {
+            [] | [b'0', _, ..] => None,
+            _ => Some(Self { value: if len < 20 { value } else { u64::MAX }, digits }),
+        }
+    }
+
+    #[inline]
+    fn order(&self, other: &Self) -> Ordering {
+        if self.value != u64::MAX && other.value != u64::MAX {
+            self.value.cmp(&other.value)
+        } else {
+            numeric(self.digits, other.digits)
+        }
     }
 }
 
 impl Owned {
     pub(crate) fn new(version: &Version<'_>) -> Self {
         Self {
-            major: version.major.into(),
-            minor: version.minor.into(),
-            patch: version.patch.into(),
+            numbers: version.numbers.map(|number| (number.value, number.digits.into())),
             pre_release: version.pre_release.into(),
         }
     }
 
     #[inline]
     fn version(&self) -> Version<'_> {
-        Version { major: &self.major, minor: &self.minor, patch: &self.patch, pre_release: &self.pre_release }
+        Version {
+            numbers: self.numbers.each_ref().map(|(value, digits)| Number { value: *value, digits }),
+            pre_release: &self.pre_release,
+        }
     }
 }
 
-/// Takes a number without leading zeros off the front of `rest`.
-#[inline]
-fn digits<'v>(rest: &mut &'v str) -> Option<&'v str> {
-    let len = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, after) = rest.split_at(len);
-    *rest = after;
-    (len == 1 || len > 1 && !number.starts_with('0')).then_some(number)
-}
-
 /// Whether `text` is identifiers joined by dots, numeric ones without leading zeros if `strict`.
-fn identifiers(text: &str, strict: bool) -> bool {
-    text.split('.').all(|identifier| {
-        let zero_led = identifier.len() > 1 && identifier.starts_with('0') && all_digits(identifier);
+fn identifiers(text: &[u8], strict: bool) -> bool {
+    text.split(|byte| *byte == b'.').all(|identifier| {
+        let zero_led = identifier.len() > 1 && identifier[0] == b'0' && all_digits(identifier);
         !identifier.is_empty()
-            && identifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && identifier.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
             && !(strict && zero_led)
     })
 }
 
-fn all_digits(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
+fn all_digits(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit)
 }
 
 /// Orders numbers of any length written without leading zeros.
-#[inline]
-fn numeric(a: &str, b: &str) -> Ordering {
+fn numeric(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-fn pre_releases(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.split('.'), b.split('.'));
+fn pre_releases(a: &[u8], b: &[u8]) -> Ordering {
+    let (mut left, mut right) = (a.split(|byte| *byte == b'.'), b.split(|byte| *byte == b'.'));
     loop {
         let order = match (left.next(), right.next()) {
             (None, None) => return Ordering::Equal,

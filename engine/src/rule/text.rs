@@ -8,26 +8,38 @@ use crate::value::Value;
 use crate::witness::Witness;
 
 /// `cat`: a lone string as it is, several arguments joined and trimmed.
+#[inline]
 pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
-    let parts = match args.arguments(scope, w)? {
-        Value::Str(text) => return Ok(Value::Str(text)),
-        Value::List([]) => return Ok(Value::Str("")),
-        Value::List([only]) => return only.text(scope.bump).map(Value::Str),
-        Value::List(parts) => parts,
-        _ => return Err(Failed),
-    };
-    let known = parts.iter().map(|part| if let Value::Str(text) = part { text.len() } else { 8 }).sum();
-    scope.burn_bytes(known)?;
-    let mut joined = BumpString::with_capacity_in(known, scope.bump);
-    for part in parts {
-        match part {
-            Value::Str(text) => joined.push_str(text),
-            Value::Num(n) => write_plain(*n, &mut joined).map_err(|_| Failed)?,
-            Value::Null => {}
-            Value::Bool(_) | Value::List(_) | Value::Map(_) => return Err(Failed),
+    let mut joined = BumpString::with_capacity_in(64, scope.bump);
+    match args {
+        Rule::List(rules) if rules.len() > 1 => {
+            for (at, rule) in rules.iter().enumerate() {
+                join(&mut joined, rule.run(Some(at), scope, w)?, scope)?;
+            }
         }
+        _ => match args.arguments(scope, w)? {
+            Value::Str(text) => return Ok(Value::Str(text)),
+            Value::List([]) => return Ok(Value::Str("")),
+            Value::List([only]) => return only.text(scope.bump).map(Value::Str),
+            Value::List(parts) => parts.iter().try_for_each(|part| join(&mut joined, *part, scope))?,
+            _ => return Err(Failed),
+        },
     }
     Ok(Value::Str(joined.into_bump_str().trim()))
+}
+
+#[inline]
+fn join<'a>(joined: &mut BumpString<'a>, part: Value<'a>, scope: &Scope<'a>) -> Result<(), Failed> {
+    match part {
+        Value::Str(text) => {
+            scope.burn_bytes(text.len())?;
+            joined.push_str(text);
+        }
+        Value::Num(n) => write_plain(n, joined).map_err(|_| Failed)?,
+        Value::Null => {}
+        Value::Bool(_) | Value::List(_) | Value::Map(_) => return Err(Failed),
+    }
+    Ok(())
 }
 
 /// `substr`: counts Unicode scalar values.

@@ -23,6 +23,8 @@ pub(crate) enum Name {
     Whole,
     /// One attribute: by far the commonest.
     Attribute(Box<str>),
+    /// `$flagd.flagKey`, which every root has.
+    FlagKey,
     /// A dotted path without its empty segments, and what stands for missing and `null`.
     Path(Box<[Box<str>]>, Literal),
     /// Whatever the argument gives.
@@ -30,7 +32,6 @@ pub(crate) enum Name {
 }
 
 impl Var {
-    #[inline]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         if scope.shadow.is_some()
             && let Some(value) = self.replaced(scope, w)?
@@ -72,6 +73,10 @@ impl Var {
     fn find<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         match &self.name {
             Name::Attribute(key) => Ok(scope.get(key)),
+            Name::FlagKey => Ok(match scope.data {
+                Data::Root(_) => Value::Str(scope.flag_key),
+                Data::Item(_) | Data::Fold { .. } => member(scope.get("$flagd"), "flagKey"),
+            }),
             Name::Path(segments, default) => {
                 Ok(match walk(scope, segments.iter().map(|segment| &**segment))? {
                     Value::Null => default.value(scope),
