@@ -38,12 +38,13 @@ pub struct Management {
     store: Arc<Store>,
     telemetry: Telemetry,
     health: HealthServer<Health>,
+    closing: watch::Receiver<bool>,
 }
 
 impl Management {
-    /// Speaks of `store` and `telemetry`; health watchers are let go when `closing` turns true.
+    /// Speaks of `store` and `telemetry`; when `closing` turns true, health watchers are let go and nothing is ready.
     pub fn new(store: Arc<Store>, telemetry: Telemetry, closing: watch::Receiver<bool>) -> Self {
-        Self { store, telemetry, health: HealthServer::new(Health::new(closing)) }
+        Self { store, telemetry, health: HealthServer::new(Health::new(closing.clone())), closing }
     }
 
     fn answer(&self, head: &http::request::Parts) -> Response<Body> {
@@ -56,7 +57,7 @@ impl Management {
     }
 
     fn readyz(&self, head: &http::request::Parts) -> Response<Body> {
-        let ready = self.store.ready();
+        let ready = self.store.ready() && !*self.closing.borrow();
         let status = if ready { StatusCode::OK } else { StatusCode::PRECONDITION_FAILED };
         if !wants_json(head) {
             return empty(status);
