@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,44 +58,7 @@ impl Ports {
         let listen = &config.listen;
         let load = |TlsPair { cert, key }: &TlsPair| Certificate::load(cert, key);
         let certificate = listen.tls.as_ref().map(load).transpose()?;
-        let head_bytes = usize::try_from(config.max_request_header).unwrap_or(usize::MAX);
-        let limited = Limits { head_bytes, ..Limits::default() };
-        let address = |port, path: &Option<std::path::PathBuf>, settings: [&'static str; 2]| match path {
-            Some(path) => (Address::Unix(path.clone()), settings[1]),
-            None => (Address::Port(port), settings[0]),
-        };
-        let (evaluation, setting) = address(listen.port, &listen.socket_path, ["--port", "--socket-path"]);
-        let evaluation = Endpoint {
-            address: evaluation,
-            setting,
-            tls: certificate.clone(),
-            http2: true,
-            limits: limited.clone(),
-        };
-        let sync = ["--sync-port", "--sync-socket-path"];
-        let (sync, setting) = address(listen.sync_port, &listen.sync_socket_path, sync);
-        let sync = Endpoint {
-            address: sync,
-            setting,
-            tls: certificate.clone(),
-            http2: true,
-            limits: Limits { streams: SYNC_STREAMS, ..Limits::default() },
-        };
-        let management = Endpoint {
-            address: Address::Port(listen.management_port),
-            setting: "--management-port",
-            tls: None,
-            http2: true,
-            limits: Limits::default(),
-        };
-        let ofrep = Endpoint {
-            address: Address::Port(listen.ofrep_port),
-            setting: "--ofrep-port",
-            tls: certificate.clone().filter(|_| listen.ofrep_tls),
-            // As flagd; browsers, which speak HTTP/2 over TLS alone, get it there.
-            http2: listen.ofrep_tls,
-            limits: limited,
-        };
+        let [evaluation, management, sync, ofrep] = endpoints(config, certificate.as_ref());
         Ok(Self {
             evaluation: evaluation.bind().await?,
             management: management.bind().await?,
@@ -102,6 +66,43 @@ impl Ports {
             ofrep: ofrep.bind().await?,
             certificate,
         })
+    }
+}
+
+/// Evaluation, management, sync and OFREP as configured.
+fn endpoints(config: &Config, certificate: Option<&Arc<Certificate>>) -> [Endpoint; 4] {
+    let listen = &config.listen;
+    let head_bytes = usize::try_from(config.max_request_header).unwrap_or(usize::MAX);
+    let (address, setting) = place(&listen.socket_path, "--socket-path", listen.port, "--port");
+    let limits = Limits { head_bytes, ..Limits::default() };
+    let evaluation = Endpoint { address, setting, tls: certificate.cloned(), http2: true, limits };
+
+    let (address, setting) =
+        place(&listen.sync_socket_path, "--sync-socket-path", listen.sync_port, "--sync-port");
+    let limits = Limits { streams: SYNC_STREAMS, ..Limits::default() };
+    let sync = Endpoint { address, setting, tls: certificate.cloned(), http2: true, limits };
+
+    let (address, setting) = place(&None, "", listen.management_port, "--management-port");
+    let management = Endpoint { address, setting, tls: None, http2: true, limits: Limits::default() };
+
+    // Plain and HTTP/1.1 alone as in flagd, unless it has TLS: then browsers may use HTTP/2.
+    let (address, setting) = place(&None, "", listen.ofrep_port, "--ofrep-port");
+    let tls = certificate.filter(|_| listen.ofrep_tls).cloned();
+    let limits = Limits { head_bytes, ..Limits::default() };
+    let ofrep = Endpoint { address, setting, http2: tls.is_some(), tls, limits };
+    [evaluation, management, sync, ofrep]
+}
+
+/// A unix socket where one is configured, else a port; and the setting that says so.
+fn place(
+    socket: &Option<PathBuf>,
+    by_socket: &'static str,
+    port: u16,
+    by_port: &'static str,
+) -> (Address, &'static str) {
+    match socket {
+        Some(path) => (Address::Unix(path.clone()), by_socket),
+        None => (Address::Port(port), by_port),
     }
 }
 

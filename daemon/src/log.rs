@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
+use tracing::subscriber::set_global_default;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -13,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogFormat;
 
-/// Sends what the daemon has to say to stderr from now on. Does nothing where a log is set up already, as in tests.
+/// Sends what the daemon has to say to stderr from now on. A log that is set up already stays.
 pub fn start(format: LogFormat, debug: bool) {
     let level = if debug { Level::DEBUG } else { Level::INFO };
     let lines = tracing_subscriber::fmt()
@@ -21,19 +22,12 @@ pub fn start(format: LogFormat, debug: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
-    let _ = match format {
-        LogFormat::Console => lines.finish().try_init_as_default(),
-        LogFormat::Json => lines.event_format(Json).finish().try_init_as_default(),
+    let set = match format {
+        LogFormat::Console => set_global_default(lines.finish()),
+        LogFormat::Json => set_global_default(lines.event_format(Json).finish()),
     };
-}
-
-trait TryInit {
-    fn try_init_as_default(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError>;
-}
-
-impl<S: Subscriber + Send + Sync> TryInit for S {
-    fn try_init_as_default(self) -> Result<(), tracing::subscriber::SetGlobalDefaultError> {
-        tracing::subscriber::set_global_default(self)
+    if set.is_err() {
+        tracing::debug!("a log is set up already");
     }
 }
 
