@@ -1,5 +1,6 @@
 //! The sync service as gRPC clients see it: the document, when it comes, and who gets which.
 
+#![allow(clippy::expect_used, clippy::panic)]
 #![allow(deprecated, reason = "clients still send the selector in the message")]
 
 mod served;

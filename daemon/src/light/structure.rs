@@ -12,7 +12,7 @@ use super::{Attributes, MAX_DEPTH, Unreadable};
 /// # Errors
 /// The bytes are no Struct, some text in them is not UTF-8, or values nest deeper than [`MAX_DEPTH`].
 pub fn scan<'a>(bytes: &'a [u8], bump: &'a Bump) -> Result<Attributes<'a>, Unreadable> {
-    Ok(fields(bytes, &[], MAX_DEPTH, bump)?)
+    fields(bytes, &[], MAX_DEPTH, bump)
 }
 
 /// The fields of a Struct, after those of `earlier` (a message field sent twice is one message, merged).
