@@ -30,7 +30,7 @@ const FLAGS: &str = r#"{"metadata":{"flagSetId":"set","owner":"team"},"flags":{
     "list":{"state":"ENABLED","defaultVariant":"l","variants":{"l":[1]}},
     "null":{"state":"ENABLED","defaultVariant":"z","variants":{"z":null}},
     "hit":{"state":"ENABLED","defaultVariant":"off","variants":{"on":"ON","off":"OFF"},"targeting":{"if":[{"==":[{"var":"user"},"joe"]},"on",null]}},
-    "open":{"state":"ENABLED","variants":{"on":true}},
+    "open":{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"var":"open"},"on",null]}},
     "disabled":{"state":"DISABLED","defaultVariant":"on","variants":{"on":true}},
     "stray":{"state":"ENABLED","defaultVariant":"on","variants":{"on":true},"targeting":{"cat":["no","where"]}},
     "broken":{"state":"ENABLED","defaultVariant":"on","variants":{"on":true},"targeting":{"no_such_operator":[1]}}}}"#;
@@ -206,6 +206,12 @@ async fn all_flags_come_with_the_type_of_their_default() {
     assert_eq!(all.flags["text"].metadata, metadata(&[("flagSetId", "set"), ("owner", "team")]));
     let old = clients.schema.resolve_all(schema::ResolveAllRequest::default()).await.expect("all");
     assert_eq!(old.into_inner().flags.len(), 8);
+    let open = context(&[("open", text("yes"))]);
+    let all = clients.v1.resolve_all(v1::ResolveAllRequest { context: open.clone() }).await.expect("all");
+    assert!(!all.into_inner().flags.contains_key("open"));
+    let old = clients.schema.resolve_all(schema::ResolveAllRequest { context: open }).await.expect("all");
+    let value = old.into_inner().flags["open"].value.clone();
+    assert_eq!(value, Some(schema::any_flag::Value::BoolValue(true)), "schema.v1 alone has it, as in flagd");
 }
 
 #[tokio::test]

@@ -158,18 +158,19 @@ pub(super) enum Scalar {
 }
 
 impl Item {
-    /// What came of a question about all flags; `zero` stands where there is no value (contract 3.9).
-    pub(super) fn new(outcome: Outcome<'_>, selector: &Selector<'_>, zero: Scalar) -> Self {
-        let metadata = metadata(outcome.flag, selector);
+    /// What came of a question about all flags. `zero` stands where there is no value; without one either, the flag is left
+    /// out (contract 3.9).
+    pub(super) fn new(outcome: Outcome<'_>, selector: &Selector<'_>, zero: Option<Scalar>) -> Option<Self> {
         let (reason, variant, value) = match outcome.result {
             Ok(Resolution { variant, reason }) => {
                 let value = variant.and_then(|variant| Scalar::read(variant.value()));
-                (reason.as_str(), variant, value.unwrap_or(zero))
+                (reason.as_str(), variant, value.or(zero)?)
             }
-            Err(Refusal::TypeMismatch(variant)) => ("ERROR", Some(variant), zero),
-            Err(_) => ("ERROR", None, zero),
+            Err(Refusal::TypeMismatch(variant)) => ("ERROR", Some(variant), zero?),
+            Err(_) => ("ERROR", None, zero?),
         };
-        Self { reason, variant: variant.map_or_else(String::new, |v| v.name().to_owned()), value, metadata }
+        let variant = variant.map_or_else(String::new, |variant| variant.name().to_owned());
+        Some(Self { reason, variant, value, metadata: metadata(outcome.flag, selector) })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Selector;
+use engine::{Flag, Selector};
 use http::HeaderMap;
 use tonic::{Request, Response, Status};
 
@@ -22,6 +22,8 @@ pub(super) struct Handler {
     pub(super) hub: Arc<Hub>,
     /// Whether `-H` applies.
     pub(super) maps_headers: bool,
+    /// Whether a bulk answer has flags whose default variant tells no type, when targeting gives them a value.
+    pub(super) lists_untyped: bool,
     pub(super) stream_deadline: Option<Duration>,
 }
 
@@ -44,15 +46,16 @@ impl Handler {
         Ok(Response::new(Q::render(answer.map_err(invalid)??)?))
     }
 
-    /// Answers for every flag whose default variant has a type that the services know (contract 3.9).
+    /// Answers for every flag that has a value of a type that the services know (contract 3.9).
     pub(super) fn all(&self, context: &[u8], headers: &HeaderMap) -> Result<Everything, Status> {
         let selector = selector(headers)?;
         let light = self.light(context, headers);
+        let want = |flag: &Flag| Type::of_default(flag).or(self.lists_untyped.then_some(Type::Any));
         let mut items = Vec::new();
-        let read = self.ask.all(&selector, &light, Type::of_default, |outcome| {
-            if let Some(zero) = outcome.flag.and_then(Scalar::zero_of) {
-                items.push((outcome.key.to_owned(), Item::new(outcome, &selector, zero)));
-            }
+        let read = self.ask.all(&selector, &light, want, |outcome| {
+            let zero = outcome.flag.and_then(Scalar::zero_of);
+            let item = Item::new(outcome, &selector, zero);
+            items.extend(item.map(|item| (outcome.key.to_owned(), item)));
         });
         read.map_err(invalid)?;
         Ok(Everything { items, metadata: reflection(&selector) })

@@ -44,9 +44,15 @@ pub struct Evaluation {
 /// The three services as one. Sizes and compression are the business of [`connect`](super::connect), which stands before them.
 pub fn routes(parts: &Evaluation) -> Routes {
     let hub = Arc::new(Hub::new(Arc::clone(&parts.store), parts.closing.clone()));
-    let current =
-        Handler { ask: parts.ask.clone(), hub, maps_headers: true, stream_deadline: parts.stream_deadline };
-    let first = Handler { maps_headers: false, stream_deadline: None, ..current.clone() };
+    let current = Handler {
+        ask: parts.ask.clone(),
+        hub,
+        maps_headers: true,
+        lists_untyped: false,
+        stream_deadline: parts.stream_deadline,
+    };
+    let first =
+        Handler { maps_headers: false, lists_untyped: true, stream_deadline: None, ..current.clone() };
     Routes::new(V1::new(v1::Service(current.clone())).max_decoding_message_size(usize::MAX))
         .add_service(V2::new(v2::Service(current)).max_decoding_message_size(usize::MAX))
         .add_service(SchemaV1::new(schema_v1::Service(first)).max_decoding_message_size(usize::MAX))
