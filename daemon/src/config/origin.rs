@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::entry;
-use super::error::quoted;
 use super::given::{Given, Places};
 use super::{Address, ConfigError, Secret};
 
@@ -52,9 +51,6 @@ pub(crate) const STRIPPED: [(&str, Provider, bool); 4] = [
     ("grpc://", Provider::Grpc, false),
     ("grpcs://", Provider::Grpc, true),
 ];
-
-/// Providers that this build can follow.
-const BUILT: [Provider; 3] = [Provider::File, Provider::Fsnotify, Provider::Fileinfo];
 
 /// Longest polling interval of an HTTP origin: a day.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
@@ -205,14 +201,6 @@ fn check(origin: &OriginConfig, given: &Given<'_>, places: &Places<'_>) -> Resul
     if origin.provider == Provider::Azblob && (account.is_empty() || account.contains(char::is_whitespace)) {
         return Err(given.wrong(format!(
             "{uri}: set the environment variable AZURE_STORAGE_ACCOUNT to the account's name"
-        )));
-    }
-    if !BUILT.contains(&origin.provider) {
-        let built: Vec<&str> = BUILT.iter().map(|provider| provider.name()).collect();
-        let name = quoted(origin.provider.name());
-        return Err(given.wrong(format!(
-            "{uri}: provider {name} is not available in this build, it has {}",
-            built.join(", ")
         )));
     }
     Ok(())

@@ -159,15 +159,6 @@ fn options_that_cannot_work_are_refused_before_anything_starts() {
 }
 
 #[test]
-fn a_provider_that_is_not_built_is_named() {
-    assert_eq!(
-        message(variable("FLAGD_URI", "https://u:hidden@h/x")),
-        "https://<redacted>@h/x: provider \"http\" is not available in this build, it has file, fsnotify, fileinfo \
-         (from environment variable FLAGD_URI)"
-    );
-}
-
-#[test]
 fn the_file_may_hold_sources_as_text_or_as_a_list() {
     for text in
         ["sources: '[{\"uri\":\"a\",\"provider\":\"file\"}]'", "sources:\n- uri: a\n  PROVIDER: file\n"]
