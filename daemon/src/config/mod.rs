@@ -156,8 +156,9 @@ impl Config {
     pub fn read_without_source(args: &StartArgs, environment: &Environment) -> Result<Self, ConfigError> {
         let file = ConfigFile::find(args.config.as_deref(), environment)?;
         let places = Places { args, environment, file: file.as_ref() };
+        let otel = Otel::read(&places)?;
         Ok(Self {
-            warnings: warnings(&places),
+            warnings: warnings(&places, &otel),
             debug: places.get(DEBUG.name).switch()?,
             log_format: places
                 .get("log-format")
@@ -176,7 +177,7 @@ impl Config {
                 min_time: places.get("keep-alive-min-time").duration()?,
                 permit_without_stream: places.get("keep-alive-permit-without-stream").switch()?,
             },
-            otel: Otel::read(&places)?,
+            otel,
             fractional: places.get("fractional").choice(&[("v2", Fractional::V2), ("v3", Fractional::V3)])?,
             strict: places.get("strict").switch()?,
             max_document_bytes: document_bytes(&places)?,
@@ -258,8 +259,14 @@ fn positive(number: i64) -> Option<u64> {
     u64::try_from(number).ok().filter(|number| *number > 0)
 }
 
-fn warnings(places: &Places<'_>) -> Vec<String> {
+fn warnings(places: &Places<'_>, otel: &Otel) -> Vec<String> {
     let mut warnings = places.ignored_variables();
+    if otel.export_metrics || otel.collector_uri.is_some() {
+        warnings.push(
+            "this build does not export to an OpenTelemetry collector; metrics are at /metrics of the management port"
+                .to_owned(),
+        );
+    }
     if let Some(file) = places.file {
         let unknown = file
             .unknown_keys()

@@ -278,3 +278,12 @@ fn the_health_check_asks_the_port_that_the_daemon_uses() {
             .contains("(from --management-port)")
     );
 }
+
+#[test]
+fn asking_for_a_collector_is_answered_with_a_warning() {
+    let warned =
+        |words: &[&str]| flags(words).unwrap().warnings.iter().any(|text| text.contains("OpenTelemetry"));
+    assert!(warned(&["-f", "file:a.json", "-t", "otel"]));
+    assert!(warned(&["-f", "file:a.json", "-o", "collector:4317"]));
+    assert!(!warned(&["-f", "file:a.json", "-t", "prometheus"]));
+}

@@ -66,7 +66,9 @@ impl Documents {
 
 impl Document {
     fn write(snapshot: &Snapshot, selector: &Selector<'_>) -> Self {
-        let mut flags: Vec<&Flag> = snapshot.select(selector).map(Arc::as_ref).collect();
+        // A flag without variants can only mean the code's default, and makes strict clients refuse the whole document.
+        let served = snapshot.select(selector).filter(|flag| !flag.variants().is_empty());
+        let mut flags: Vec<&Flag> = served.map(Arc::as_ref).collect();
         flags.sort_unstable_by_key(|flag| flag.key());
         let room: usize = flags.iter().map(|flag| flag.key().len() + flag.definition().len() + 8).sum();
         let mut text = String::with_capacity(room + 16);
