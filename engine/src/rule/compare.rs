@@ -32,7 +32,7 @@ impl Comparison {
     }
 
     /// Exactly two arguments.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn pair<'a, W: Witness>(
         self,
         [a, b]: &'a [Rule; 2],
@@ -45,6 +45,7 @@ impl Comparison {
     }
 
     /// Any other argument. Too few compare as false, a third one makes an ordering a range.
+    #[inline(never)]
     pub(crate) fn any<'a, W: Witness>(
         self,
         args: &'a Rule,
@@ -52,13 +53,13 @@ impl Comparison {
         w: &mut W,
     ) -> Result<bool, Failed> {
         let negative = matches!(self, Self::NotEqual | Self::NotIdentical);
-        match args.arguments(scope, w)? {
-            Value::List([] | [_]) => Ok(negative),
-            Value::List([a, b, c]) if self.orders() => Ok(self.holds(*a, *b) && self.holds(*b, *c)),
-            Value::List([a, b, ..]) => Ok(self.holds(*a, *b)),
-            _ if matches!(self, Self::Identical | Self::NotIdentical) => Ok(negative),
-            _ => Err(Failed),
-        }
+        Ok(match args.arguments(scope, w)? {
+            Value::List([] | [_]) => negative,
+            Value::List([a, b, c]) if self.orders() => self.holds(*a, *b) && self.holds(*b, *c),
+            Value::List([a, b, ..]) => self.holds(*a, *b),
+            _ if matches!(self, Self::Identical | Self::NotIdentical) => negative,
+            _ => return Err(Failed),
+        })
     }
 
     fn orders(self) -> bool {

@@ -48,6 +48,7 @@ impl Kind {
 }
 
 impl Each {
+    #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         let subject = subject(&self.subject, scope, w)?;
         if matches!(self.kind, Kind::Map | Kind::Filter) {
@@ -161,6 +162,7 @@ pub(crate) struct Reduce {
 }
 
 impl Reduce {
+    #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         let mut accumulator = self.initial.run(Some(2), scope, w)?;
         let kind = match accumulator {

@@ -53,7 +53,7 @@ impl Fractional {
         .into_iter()
     }
 
-    #[inline]
+    #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         match &self.form {
             Form::Prepared { key, table } => {

@@ -11,6 +11,7 @@ use crate::witness::Witness;
 const HASHED: usize = 8;
 
 /// Evaluates an array element by element.
+#[inline(never)]
 pub(crate) fn evaluate<'a, W: Witness>(
     rules: &'a [Rule],
     scope: &Scope<'a>,
@@ -74,23 +75,33 @@ impl InLiterals {
         Self { needle, likenesses, strings, numbers: numbers.into(), unnumbered, yes, no, null }
     }
 
+    #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
-        match self.needle.run(Some(0), scope, w)? {
-            Value::Str(needle) if self.likenesses & likeness(needle) == 0 => Ok(false),
-            Value::Str(needle) => Ok(match &self.strings {
+        Ok(match self.needle.run(Some(0), scope, w)? {
+            Value::Str(needle) if self.likenesses & likeness(needle) == 0 => false,
+            Value::Str(needle) => match &self.strings {
                 Strings::Few(strings) => strings.iter().any(|entry| **entry == *needle),
                 Strings::Many(strings) => strings.contains(needle),
-            }),
+            },
             Value::Num(needle) => {
                 // -0 and 0 are equal but not adjacent in every order; partition_point compares as numbers do.
                 let at = self.numbers.partition_point(|n| *n < needle);
                 let found = self.numbers.get(at).is_some_and(|n| *n == needle);
-                if !found && self.unnumbered { Err(Failed) } else { Ok(found) }
+                if !found && self.unnumbered {
+                    return Err(Failed);
+                }
+                found
             }
-            Value::Bool(needle) => Ok(if needle { self.yes } else { self.no }),
-            Value::Null => Ok(self.null),
-            Value::List(_) | Value::Map(_) => Ok(false),
-        }
+            Value::Bool(needle) => {
+                if needle {
+                    self.yes
+                } else {
+                    self.no
+                }
+            }
+            Value::Null => self.null,
+            Value::List(_) | Value::Map(_) => false,
+        })
     }
 }
 
@@ -103,28 +114,29 @@ fn likeness(text: &str) -> u64 {
 }
 
 /// `in`: a string in a string, or a value in a list.
+#[inline(never)]
 pub(crate) fn contained<'a, W: Witness>(
     args: &'a Rule,
     scope: &Scope<'a>,
     w: &mut W,
-) -> Result<bool, Failed> {
+) -> Result<Value<'a>, Failed> {
     let Value::List([needle, rest @ ..]) = args.arguments(scope, w)? else { return Err(Failed) };
     match (rest.first(), needle) {
         (Some(Value::Str(text)), Value::Str(needle)) => {
             scope.burn_bytes(text.len())?;
-            Ok(text.contains(needle))
+            Ok(Value::Bool(text.contains(needle)))
         }
         (Some(Value::Str(_)), _) => Err(Failed),
         (Some(Value::List(entries)), needle) => {
             scope.burn(entries.len())?;
             for entry in *entries {
                 if matches(*needle, *entry)? {
-                    return Ok(true);
+                    return Ok(Value::Bool(true));
                 }
             }
-            Ok(false)
+            Ok(Value::Bool(false))
         }
-        _ => Ok(false),
+        _ => Ok(Value::Bool(false)),
     }
 }
 
@@ -143,6 +155,7 @@ fn matches(needle: Value<'_>, entry: Value<'_>) -> Result<bool, Failed> {
 }
 
 /// `merge`: lists laid end to end, one level deep, scalars as elements.
+#[inline(never)]
 pub(crate) fn merge<'a, W: Witness>(
     args: &'a Rule,
     scope: &Scope<'a>,
@@ -163,6 +176,7 @@ pub(crate) fn merge<'a, W: Witness>(
 }
 
 /// `set`: an object with one member put in its place.
+#[inline(never)]
 pub(crate) fn set<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
     match args.arguments(scope, w)? {
         Value::List([]) => Ok(Value::Null),
@@ -196,22 +210,23 @@ impl Quantity {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(
         self,
         args: &'a Rule,
         scope: &Scope<'a>,
         w: &mut W,
-    ) -> Result<bool, Failed> {
+    ) -> Result<Value<'a>, Failed> {
         let Value::List([Value::List(list), Value::List(wanted)]) = args.arguments(scope, w)? else {
-            return Ok(self == Self::None);
+            return Ok(Value::Bool(self == Self::None));
         };
         for member in *wanted {
             scope.burn(list.len())?;
             if holds(list, *member)? != (self == Self::All) {
-                return Ok(self == Self::Any);
+                return Ok(Value::Bool(self == Self::Any));
             }
         }
-        Ok(self != Self::Any)
+        Ok(Value::Bool(self != Self::Any))
     }
 }
 

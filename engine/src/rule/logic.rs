@@ -5,7 +5,7 @@ use crate::value::Value;
 use crate::witness::Witness;
 
 /// `if`: pairs of condition and outcome, then perhaps an `else`. An outcome is never evaluated a second time.
-#[inline]
+#[inline(never)]
 pub(crate) fn choose<'a, W: Witness>(
     clauses: &'a [Rule],
     scope: &Scope<'a>,
@@ -13,7 +13,7 @@ pub(crate) fn choose<'a, W: Witness>(
 ) -> Result<Value<'a>, Failed> {
     let (pairs, otherwise) = clauses.as_chunks::<2>();
     for (at, [condition, outcome]) in pairs.iter().enumerate() {
-        if condition.run(Some(2 * at), scope, w)?.truthy() {
+        if condition.test(Some(2 * at), scope, w)? {
             return outcome.run(Some(2 * at + 1), scope, w);
         }
     }
@@ -24,7 +24,7 @@ pub(crate) fn choose<'a, W: Witness>(
 }
 
 /// `and` (`until` false) and `or` (`until` true): the first operand whose truth is `until`, else the last one.
-#[inline]
+#[inline(never)]
 pub(crate) fn deciding<'a, W: Witness>(
     rules: &'a [Rule],
     until: bool,
@@ -41,9 +41,36 @@ pub(crate) fn deciding<'a, W: Witness>(
     Ok(last)
 }
 
+/// Whether `and` gives something true.
+#[inline(never)]
+pub(crate) fn every<'a, W: Witness>(rules: &'a [Rule], scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
+    for rule in rules {
+        if !rule.test(None, scope, w)? {
+            return Ok(false);
+        }
+    }
+    Ok(!rules.is_empty())
+}
+
+/// Whether `or` gives something true.
+#[inline(never)]
+pub(crate) fn any<'a, W: Witness>(rules: &'a [Rule], scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
+    for rule in rules {
+        if rule.test(None, scope, w)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// `!`: of an array that is not empty, only the first element counts.
-#[inline]
-pub(crate) fn negation<'a, W: Witness>(arg: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
+#[inline(never)]
+pub(crate) fn falsy<'a, W: Witness>(arg: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
+    if let Rule::List(rules) = arg
+        && let [only] = &**rules
+    {
+        return only.test(Some(0), scope, w).map(|truthy| !truthy);
+    }
     Ok(match arg.arguments(scope, w)? {
         Value::List([first, ..]) => !first.truthy(),
         value => !value.truthy(),

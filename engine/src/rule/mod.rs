@@ -119,7 +119,7 @@ impl Rule {
         }
         // Most operands are one of these two.
         match self {
-            Self::Literal(literal) => Ok(literal.value(scope)),
+            Self::Literal(literal) => literal.outcome(scope),
             Self::Var(var) => var.run(scope, witness),
             _ => self.evaluate(scope, witness),
         }
@@ -138,9 +138,34 @@ impl Rule {
         }
     }
 
+    /// Whether what comes out is true, without making a value of it where the operator gives a boolean.
+    pub(crate) fn test<'a, W: Witness>(
+        &'a self,
+        at: Option<usize>,
+        scope: &Scope<'a>,
+        w: &mut W,
+    ) -> Result<bool, Failed> {
+        if W::WATCHES {
+            return self.run(at, scope, w).map(Value::truthy);
+        }
+        match self {
+            Self::And(rules) => logic::every(rules, scope, w),
+            Self::Or(rules) => logic::any(rules, scope, w),
+            Self::Not(arg) => logic::falsy(arg, scope, w),
+            Self::Truthy(arg) => logic::falsy(arg, scope, w).map(|falsy| !falsy),
+            Self::Compare(comparison, pair) => comparison.pair(pair, scope, w),
+            Self::Affix(end, pair) => end.pair(pair, scope, w).map(|held| held == Some(true)),
+            Self::InLiterals(test) => test.run(scope, w),
+            Self::SemVer(test) => test.run(scope, w).map(|held| held == Some(true)),
+            _ => self.run(at, scope, w).map(Value::truthy),
+        }
+    }
+
+    /// One jump to the operator's own function, each with no more of a stack frame than it needs.
+    #[inline]
     fn evaluate<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         match self {
-            Self::Literal(literal) => Ok(literal.value(scope)),
+            Self::Literal(literal) => literal.outcome(scope),
             Self::List(rules) => list::evaluate(rules, scope, w),
             Self::Ref(program) => program.root.run(None, scope, w),
             Self::Part(program, at) => part(program, *at, scope, w),
@@ -151,24 +176,24 @@ impl Rule {
             Self::If(clauses) => logic::choose(clauses, scope, w),
             Self::And(rules) => logic::deciding(rules, false, scope, w),
             Self::Or(rules) => logic::deciding(rules, true, scope, w),
-            Self::Not(arg) => logic::negation(arg, scope, w).map(Value::Bool),
-            Self::Truthy(arg) => logic::negation(arg, scope, w).map(|not| Value::Bool(!not)),
+            Self::Not(arg) => logic::falsy(arg, scope, w).map(Value::Bool),
+            Self::Truthy(arg) => logic::falsy(arg, scope, w).map(|falsy| Value::Bool(!falsy)),
             Self::Compare(comparison, pair) => comparison.pair(pair, scope, w).map(Value::Bool),
             Self::CompareAny(comparison, args) => comparison.any(args, scope, w).map(Value::Bool),
             Self::Number(arithmetic, args) => arithmetic.run(args, scope, w),
             Self::Cat(args) => text::cat(args, scope, w),
             Self::Substr(args) => text::substr(args, scope, w),
-            Self::Affix(end, pair) => end.pair(pair, scope, w),
+            Self::Affix(end, pair) => end.pair(pair, scope, w).map(truth),
             Self::AffixAny(end, args) => end.any(args, scope, w),
-            Self::In(args) => list::contained(args, scope, w).map(Value::Bool),
+            Self::In(args) => list::contained(args, scope, w),
             Self::InLiterals(test) => test.run(scope, w).map(Value::Bool),
             Self::Merge(args) => list::merge(args, scope, w),
             Self::Set(args) => list::set(args, scope, w),
-            Self::Contains(quantity, args) => quantity.run(args, scope, w).map(Value::Bool),
+            Self::Contains(quantity, args) => quantity.run(args, scope, w),
             Self::Each(each) => each.run(scope, w),
             Self::Reduce(reduce) => reduce.run(scope, w),
             Self::Fractional(fractional) => fractional.run(scope, w),
-            Self::SemVer(test) => test.run(scope, w),
+            Self::SemVer(test) => test.run(scope, w).map(truth),
             Self::SemVerAny(args) => sem_ver::any(args, scope, w),
         }
     }
@@ -275,15 +300,24 @@ fn part<'a, W: Witness>(
     }
 }
 
+/// What holds, does not hold, or cannot be told.
+fn truth<'a>(held: Option<bool>) -> Value<'a> {
+    held.map_or(Value::Null, Value::Bool)
+}
+
 impl Literal {
-    #[inline]
     pub(crate) fn value<'a>(&'a self, scope: &Scope<'a>) -> Value<'a> {
+        self.outcome(scope).unwrap_or(Value::Null)
+    }
+
+    #[inline]
+    fn outcome<'a>(&'a self, scope: &Scope<'a>) -> Result<Value<'a>, Failed> {
         match self {
-            Self::Null => Value::Null,
-            Self::Bool(b) => Value::Bool(*b),
-            Self::Num(n) => Value::Num(*n),
-            Self::Str(s) => Value::Str(s),
-            Self::Json(json) => Value::from_json(json, scope.bump),
+            Self::Null => Ok(Value::Null),
+            Self::Bool(b) => Ok(Value::Bool(*b)),
+            Self::Num(n) => Ok(Value::Num(*n)),
+            Self::Str(s) => Ok(Value::Str(s)),
+            Self::Json(json) => Ok(Value::from_json(json, scope.bump)),
         }
     }
 

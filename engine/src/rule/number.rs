@@ -31,6 +31,7 @@ impl Arithmetic {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(
         self,
         args: &'a Rule,

@@ -51,8 +51,12 @@ pub(crate) struct Owned {
 }
 
 impl SemVer {
-    #[inline]
-    pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
+    #[inline(never)]
+    pub(crate) fn run<'a, W: Witness>(
+        &'a self,
+        scope: &Scope<'a>,
+        w: &mut W,
+    ) -> Result<Option<bool>, Failed> {
         let version = self.version.run(Some(0), scope, w)?;
         Ok(match version {
             Value::Str(text) => relate(Version::parse(text), self.relation, Some(self.target.version())),
@@ -60,12 +64,13 @@ impl SemVer {
                 let text = number(version, scope)?;
                 relate(Version::parse(text), self.relation, Some(self.target.version()))
             }
-            _ => Value::Null,
+            _ => None,
         })
     }
 }
 
 /// `sem_ver` over whatever comes out of the argument; anything but three fitting operands gives `null`.
+#[inline(never)]
 pub(crate) fn any<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
     let Value::List([a, Value::Str(relation), b]) = args.arguments(scope, w)? else { return Ok(Value::Null) };
     let Some(relation) = Relation::parse(relation) else { return Ok(Value::Null) };
@@ -75,7 +80,7 @@ pub(crate) fn any<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) 
         _ => Ok(""),
     };
     let (a, b) = (text(a)?, text(b)?);
-    Ok(relate(Version::parse(a), relation, Version::parse(b)))
+    Ok(relate(Version::parse(a), relation, Version::parse(b)).map_or(Value::Null, Value::Bool))
 }
 
 /// A number as a version. What Go writes with an exponent is none, and that begins at a million.
@@ -92,11 +97,8 @@ fn number<'a>(value: Value<'a>, scope: &Scope<'a>) -> Result<&'a str, Failed> {
 }
 
 #[inline]
-fn relate<'a>(a: Option<Version<'_>>, relation: Relation, b: Option<Version<'_>>) -> Value<'a> {
-    match (a, b) {
-        (Some(a), Some(b)) => Value::Bool(relation.holds(&a, &b)),
-        _ => Value::Null,
-    }
+fn relate(a: Option<Version<'_>>, relation: Relation, b: Option<Version<'_>>) -> Option<bool> {
+    Some(relation.holds(&a?, &b?))
 }
 
 impl Relation {

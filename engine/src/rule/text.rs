@@ -8,7 +8,7 @@ use crate::value::Value;
 use crate::witness::Witness;
 
 /// `cat`: a lone string as it is, several arguments joined and trimmed.
-#[inline]
+#[inline(never)]
 pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
     let mut joined = BumpString::with_capacity_in(64, scope.bump);
     match args {
@@ -43,6 +43,7 @@ fn join<'a>(joined: &mut BumpString<'a>, part: Value<'a>, scope: &Scope<'a>) -> 
 }
 
 /// `substr`: counts Unicode scalar values.
+#[inline(never)]
 pub(crate) fn substr<'a, W: Witness>(
     args: &'a Rule,
     scope: &Scope<'a>,
@@ -86,20 +87,21 @@ impl End {
         }
     }
 
-    /// Exactly two arguments.
-    #[inline]
+    /// Exactly two arguments; `None` unless both are strings.
+    #[inline(never)]
     pub(crate) fn pair<'a, W: Witness>(
         self,
         [text, affix]: &'a [Rule; 2],
         scope: &Scope<'a>,
         w: &mut W,
-    ) -> Result<Value<'a>, Failed> {
+    ) -> Result<Option<bool>, Failed> {
         let text = text.run(Some(0), scope, w)?;
         let affix = affix.run(Some(1), scope, w)?;
         Ok(self.test(text, affix))
     }
 
     /// Any other argument; only two strings can be tested.
+    #[inline(never)]
     pub(crate) fn any<'a, W: Witness>(
         self,
         args: &'a Rule,
@@ -107,19 +109,19 @@ impl End {
         w: &mut W,
     ) -> Result<Value<'a>, Failed> {
         match args.arguments(scope, w)? {
-            Value::List([text, affix]) => Ok(self.test(*text, *affix)),
+            Value::List([text, affix]) => Ok(self.test(*text, *affix).map_or(Value::Null, Value::Bool)),
             _ => Ok(Value::Null),
         }
     }
 
     #[inline]
-    fn test<'a>(self, text: Value<'a>, affix: Value<'a>) -> Value<'a> {
+    fn test(self, text: Value<'_>, affix: Value<'_>) -> Option<bool> {
         match (text, affix) {
-            (Value::Str(text), Value::Str(affix)) => Value::Bool(match self {
+            (Value::Str(text), Value::Str(affix)) => Some(match self {
                 Self::Start => text.starts_with(affix),
                 Self::End => text.ends_with(affix),
             }),
-            _ => Value::Null,
+            _ => None,
         }
     }
 }

@@ -152,6 +152,7 @@ pub(crate) fn member<'a>(value: Value<'a>, segment: &str) -> Value<'a> {
 }
 
 /// `missing`: those of the named variables that are absent or `null`.
+#[inline(never)]
 pub(crate) fn missing<'a, W: Witness>(
     args: &'a Rule,
     scope: &Scope<'a>,
@@ -166,6 +167,7 @@ pub(crate) fn missing<'a, W: Witness>(
 }
 
 /// `missing_some`: nothing if enough of the named variables are there, else those that are not.
+#[inline(never)]
 pub(crate) fn missing_some<'a, W: Witness>(
     args: &'a Rule,
     scope: &Scope<'a>,
