@@ -1,6 +1,6 @@
 //! `fractional`: a share of the users for each variant.
 
-use bumpalo::collections::{String as BumpString, Vec as BumpVec};
+use bumpalo::collections::Vec as BumpVec;
 
 use crate::hash::murmur3;
 use crate::rule::{Failed, Literal, Rule, Scope, cbor};
@@ -56,12 +56,27 @@ impl Fractional {
     #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         match &self.form {
-            Form::Prepared { key, table } => {
-                let key = match key {
-                    Some(rule) => Some(rule.run(Some(0), scope, w)?),
-                    None => None,
+            Form::Prepared { key: Some(rule), table } => {
+                let key = rule.run(Some(0), scope, w)?;
+                let Some(table) = table else { return Ok(Value::Null) };
+                // A key that is an array was meant as a share, and goes before the others.
+                let (first, size) = match key {
+                    Value::List(share) => match weighed(share) {
+                        Some(first) => first,
+                        None => return Ok(Value::Null),
+                    },
+                    _ => (Value::Null, 0),
                 };
-                Ok(table.as_ref().and_then(|table| self.look_up(key, table, scope, w)).unwrap_or(Value::Null))
+                Ok(table.look_up(
+                    (first, size),
+                    self.bucket(self.hashed(key, scope), size + table.total, w),
+                    scope,
+                ))
+            }
+            Form::Prepared { key: None, table } => {
+                let Some(table) = table else { return Ok(Value::Null) };
+                let bucket = self.bucket(self.shorthand(scope), table.total, w);
+                Ok(table.look_up((Value::Null, 0), bucket, scope))
             }
             Form::Computed(args) => match args.arguments(scope, w)? {
                 Value::List([first, rest @ ..]) => {
@@ -72,28 +87,6 @@ impl Fractional {
         }
     }
 
-    #[inline]
-    fn look_up<'a, W: Witness>(
-        &self,
-        key: Option<Value<'a>>,
-        table: &'a Table,
-        scope: &Scope<'a>,
-        w: &mut W,
-    ) -> Option<Value<'a>> {
-        let hashed = self.hashed(key, scope)?;
-        // A key that is an array was meant as a share, and goes before the others.
-        let (first, size) = match key {
-            Some(Value::List(share)) => weighed(share)?,
-            _ => (Value::Null, 0),
-        };
-        let bucket = bucket(hashed, size + table.total, w)?;
-        if bucket < size {
-            return Some(first);
-        }
-        let share = table.shares.iter().find(|(end, _)| bucket - size < *end)?;
-        Some(share.1.value(scope))
-    }
-
     fn work_out<'a, W: Witness>(
         &self,
         first: Value<'a>,
@@ -101,7 +94,6 @@ impl Fractional {
         scope: &Scope<'a>,
         w: &mut W,
     ) -> Option<Value<'a>> {
-        let hashed = self.hashed(Some(first), scope)?;
         let leading = if let Value::List(share) = first { Some(weighed(share)?) } else { None };
         let mut shares = BumpVec::with_capacity_in(rest.len() + 1, scope.bump);
         shares.extend(leading);
@@ -109,7 +101,8 @@ impl Fractional {
             let Value::List(share) = share else { return None };
             shares.push(weighed(share)?);
         }
-        let bucket = bucket(hashed, shares.iter().map(|(_, weight)| weight).sum(), w)?;
+        let total = shares.iter().map(|(_, weight)| weight).sum();
+        let bucket = self.bucket(self.hashed(first, scope), total, w)?;
         let mut end = 0;
         shares.into_iter().find_map(|(variant, weight)| {
             end += weight;
@@ -117,80 +110,64 @@ impl Fractional {
         })
     }
 
-    /// The bytes to hash for the first argument, if there was one. An array there is a share, and leaves the key open.
+    /// The bytes to hash for the first argument. An array there is a share, and leaves the key open.
     #[inline]
-    fn hashed<'a>(&self, first: Option<Value<'a>>, scope: &Scope<'a>) -> Option<Key<'a>> {
-        if !scope.data.is_object() {
-            return None;
-        }
+    fn hashed<'a>(&self, first: Value<'a>, scope: &Scope<'a>) -> Option<&'a [u8]> {
         match (self.bucketing, first) {
-            (_, None | Some(Value::List(_))) | (Bucketing::V2, Some(Value::Null)) => self.shorthand(scope),
-            (Bucketing::V2, Some(Value::Str(text))) => Some(Key::Text(text)),
-            (Bucketing::V2, Some(_)) | (Bucketing::V3, Some(Value::Null)) => None,
-            (Bucketing::V3, Some(value)) => {
+            (Bucketing::V2, Value::Str(text)) => scope.data.is_object().then_some(text.as_bytes()),
+            (_, Value::List(_)) | (Bucketing::V2, Value::Null) => self.shorthand(scope),
+            (Bucketing::V2, _) | (Bucketing::V3, Value::Null) => None,
+            (Bucketing::V3, value) => {
                 let mut bytes = BumpVec::new_in(scope.bump);
                 cbor::encode(value, scope.bump, &mut bytes).ok()?;
-                Some(Key::Bytes(bytes.into_bump_slice()))
+                scope.data.is_object().then_some(bytes.into_bump_slice())
             }
         }
     }
 
-    /// The flag's key and the user's targeting key.
-    #[inline]
-    fn shorthand<'a>(&self, scope: &Scope<'a>) -> Option<Key<'a>> {
+    /// The flag's key and the user's targeting key, to be hashed.
+    fn shorthand<'a>(&self, scope: &Scope<'a>) -> Option<&'a [u8]> {
+        if !scope.data.is_object() {
+            return None;
+        }
         let flag = scope.known_flag_key();
         let Value::Str(user) = scope.get("targetingKey") else { return None };
         if user.is_empty() {
             return None;
         }
-        Some(match self.bucketing {
+        let mut bytes = BumpVec::with_capacity_in(flag.len() + user.len() + 16, scope.bump);
+        match self.bucketing {
             Bucketing::V2 => {
-                let mut text = BumpString::with_capacity_in(flag.len() + user.len(), scope.bump);
-                text.push_str(flag);
-                text.push_str(user);
-                Key::Text(text.into_bump_str())
+                bytes.extend_from_slice_copy(flag.as_bytes());
+                bytes.extend_from_slice_copy(user.as_bytes());
             }
             Bucketing::V3 => {
-                let mut bytes = BumpVec::with_capacity_in(flag.len() + user.len() + 16, scope.bump);
                 cbor::array(2, &mut bytes);
                 cbor::text(flag, &mut bytes);
                 cbor::text(user, &mut bytes);
-                Key::Bytes(bytes.into_bump_slice())
             }
-        })
+        }
+        Some(bytes.into_bump_slice())
     }
-}
 
-/// What is hashed.
-#[derive(Clone, Copy)]
-enum Key<'a> {
-    Text(&'a str),
-    Bytes(&'a [u8]),
-}
-
-/// The bucket of `0..total` that the key falls into.
-#[inline]
-fn bucket<W: Witness>(key: Key<'_>, total: u64, w: &mut W) -> Option<u64> {
-    if total == 0 || total > MOST {
-        return None;
+    /// The bucket of `0..total` that the bytes fall into.
+    #[inline]
+    fn bucket<W: Witness>(&self, hashed: Option<&[u8]>, total: u64, w: &mut W) -> Option<u64> {
+        let bytes = hashed?;
+        if total == 0 || total > MOST {
+            return None;
+        }
+        let hash = murmur3(bytes);
+        let bucket = (u64::from(hash) * total) >> 32;
+        if W::WATCHES {
+            let key: String = match self.bucketing {
+                Bucketing::V2 => String::from_utf8_lossy(bytes).into_owned(),
+                Bucketing::V3 => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            };
+            w.bucket(Bucket { key: &key, hash, bucket, total });
+        }
+        Some(bucket)
     }
-    let hash = murmur3(match key {
-        Key::Text(text) => text.as_bytes(),
-        Key::Bytes(bytes) => bytes,
-    });
-    let bucket = (u64::from(hash) * total) >> 32;
-    if W::WATCHES {
-        let hex;
-        let key = match key {
-            Key::Text(text) => text,
-            Key::Bytes(bytes) => {
-                hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-                &hex
-            }
-        };
-        w.bucket(Bucket { key, hash, bucket, total });
-    }
-    Some(bucket)
 }
 
 /// A share's variant and weight, if it is one.
@@ -214,6 +191,24 @@ fn weight(n: f64) -> Option<u64> {
 }
 
 impl Table {
+    /// The variant of the share that `bucket` falls into, those of `size` buckets before the table being `first`'s.
+    #[inline]
+    fn look_up<'a>(
+        &'a self,
+        (first, size): (Value<'a>, u64),
+        bucket: Option<u64>,
+        scope: &Scope<'a>,
+    ) -> Value<'a> {
+        let Some(bucket) = bucket else { return Value::Null };
+        if bucket < size {
+            return first;
+        }
+        match self.shares.iter().find(|(end, _)| bucket - size < *end) {
+            Some((_, variant)) => variant.value(scope),
+            None => Value::Null,
+        }
+    }
+
     /// The table of literal shares; `None` if they can never decide.
     pub(crate) fn new(shares: Vec<(Literal, Option<f64>)>) -> Option<Self> {
         let mut end = 0;
