@@ -7,7 +7,7 @@ mod process;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use process::{Client, Daemon};
 use serde_json::{Value, json};
@@ -69,9 +69,8 @@ fn requests_that_began_are_answered_and_a_second_signal_does_not_wait() {
     let directory = tempfile::tempdir().expect("a directory");
     let (_, uri) = flags(directory.path(), "on");
     let mut daemon = Daemon::start(&["-f", &uri, "--shutdown-timeout", "30s"], "ready");
-    // The body is announced and does not come.
     let mut stuck = daemon.client("ofrep");
-    stuck.send("POST", "/ofrep/v1/evaluate/flags/f HTTP/1.1\r\ncontent-length: 9\r\nx:", "x", b"");
+    stuck.announce("/ofrep/v1/evaluate/flags/f", 9);
     std::thread::sleep(Duration::from_millis(200));
     daemon.signal("INT");
     daemon.wait_for("shutting down");
@@ -121,8 +120,11 @@ fn a_broken_document_does_not_keep_it_from_serving() {
     flags(directory.path(), "on");
     let change = json!({"type": "configuration_change", "data": {"flags": {"f": {"type": "write"}}}});
     assert_eq!(event(&mut stream), (0, change));
-    let (status, _) = daemon.client("management").post("/readyz", &Value::Null);
-    assert_eq!(status, 200);
+    // Flags can be evaluated a moment before the source is said to be well.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while daemon.client("management").post("/readyz", &Value::Null).0 != 200 {
+        assert!(Instant::now() < deadline, "not ready although the document is in service");
+    }
     daemon.signal("TERM");
     daemon.wait_for("shutting down");
     assert_eq!(daemon.end().0.code(), Some(0));

@@ -124,6 +124,12 @@ impl Client {
         self.stream.get_mut().write_all(&request).expect("sent");
     }
 
+    /// Announces a body of `length` bytes and sends none of it.
+    pub fn announce(&mut self, path: &str, length: usize) {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n");
+        self.stream.get_mut().write_all(head.as_bytes()).expect("sent");
+    }
+
     /// Reads the head of an answer: status, and header values by name.
     pub fn head(&mut self) -> (u16, BTreeMap<String, String>) {
         let line = self.line();
