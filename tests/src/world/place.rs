@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The root folder of the workspace.
 #[must_use]
@@ -35,6 +36,26 @@ pub fn cargo_target() -> PathBuf {
 pub(crate) fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     test.ancestors().nth(2).expect("a test runs from <profile>/deps").to_path_buf()
+}
+
+/// When the newest source file below `folder` was written: code, manifests and what is compiled in. Tests do not count.
+pub(crate) fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    entries
+        .filter_map(|entry| {
+            let (name, path) = (entry.file_name(), entry.path());
+            match entry.file_type().ok()? {
+                kind if kind.is_dir() => match name.to_str() {
+                    Some("tests" | "fuzz" | "benches" | "target") => None,
+                    _ => newest(&path),
+                },
+                _ => match path.extension()?.to_str()? {
+                    "rs" | "toml" | "json" => entry.metadata().ok()?.modified().ok(),
+                    _ => None,
+                },
+            }
+        })
+        .max()
 }
 
 /// `N` loopback ports that were free a moment ago, all different.
