@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::document::{Format, too_large};
 use crate::intake::Shared;
 use crate::origin::{Origin, OriginError};
+use crate::relay::Intake;
 use crate::schedule::Schedule;
 
 /// Follows an origin.
@@ -91,12 +92,19 @@ pub enum Verdict {
 pub struct Feed<'s> {
     shared: &'s Arc<Shared>,
     slot: usize,
+    /// Takes what is delivered in the store's place.
+    relay: Option<&'s Arc<Intake>>,
     pub(crate) delivered: bool,
 }
 
 impl<'s> Feed<'s> {
     pub(crate) fn new(shared: &'s Arc<Shared>, slot: usize) -> Self {
-        Self { shared, slot, delivered: false }
+        Self { shared, slot, relay: None, delivered: false }
+    }
+
+    /// A feed whose documents are passed on unread; `shared` has no source, only settings.
+    pub(crate) fn relayed(shared: &'s Arc<Shared>, relay: &'s Arc<Intake>) -> Self {
+        Self { shared, slot: 0, relay: Some(relay), delivered: false }
     }
 
     /// Hands over a version. Bytes equal to the last ones are silence.
@@ -105,6 +113,9 @@ impl<'s> Feed<'s> {
     pub async fn deliver(&mut self, delivery: Delivery) -> Verdict {
         let (shared, slot) = (Arc::clone(self.shared), self.slot);
         self.delivered = true;
+        if let Some(relay) = self.relay {
+            return relay.receive(delivery, self.max_bytes()).await;
+        }
         match tokio::task::spawn_blocking(move || shared.receive(slot, delivery)).await {
             Ok(verdict) => verdict,
             Err(failure) => {
@@ -118,14 +129,20 @@ impl<'s> Feed<'s> {
     /// Says that the origin has a version that is not worth reading, such as one of a size beyond the limit.
     pub fn refuse(&mut self, why: String) -> Verdict {
         self.delivered = true;
-        self.shared.refuse(self.slot, why);
+        match self.relay {
+            Some(relay) => relay.refuse(why),
+            None => self.shared.refuse(self.slot, why),
+        }
         Verdict::Refused
     }
 
     /// Says that the origin was asked and still has the version delivered last.
     pub fn unchanged(&mut self) {
         self.delivered = true;
-        self.shared.unchanged(self.slot);
+        match self.relay {
+            Some(relay) => relay.unchanged(),
+            None => self.shared.unchanged(self.slot),
+        }
     }
 
     /// The wall clock.

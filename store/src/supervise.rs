@@ -31,7 +31,10 @@ pub(crate) async fn supervise(shared: Arc<Shared>, slot: usize, mut source: Box<
 }
 
 /// Follows, and turns a panic into an error: one source's fault is no other's.
-async fn contained(source: &mut dyn Source, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
+pub(crate) async fn contained(
+    source: &mut dyn Source,
+    feed: &mut Feed<'_>,
+) -> Result<Infallible, SourceError> {
     let mut following = source.follow(feed);
     poll_fn(move |cx| {
         catch_unwind(AssertUnwindSafe(|| following.as_mut().poll(cx))).unwrap_or_else(|payload| {
@@ -43,7 +46,7 @@ async fn contained(source: &mut dyn Source, feed: &mut Feed<'_>) -> Result<Infal
 }
 
 /// Full jitter: anything up to a bound that doubles with every failure, and never less than a tenth of it.
-fn backoff(failures: u32) -> Duration {
+pub(crate) fn backoff(failures: u32) -> Duration {
     let bound = FIRST_WAIT.saturating_mul(1 << failures.min(16)).min(LONGEST_WAIT);
     bound.mul_f64(0.1 + 0.9 * jitter())
 }

@@ -1,0 +1,158 @@
+//! One origin's documents as they come, for whoever passes them on or looks at them once: nothing is compiled or merged.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::{Definition, Malformed};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::document::{Format, json_text};
+use crate::intake::Shared;
+use crate::source::{Delivery, Feed, Retry, Source, SourceError, Verdict};
+use crate::store::Settings;
+use crate::supervise::{backoff, contained};
+
+/// Follows an origin for as long as it lives.
+#[derive(Debug)]
+pub struct Relay {
+    news: watch::Receiver<Relayed>,
+    task: AbortHandle,
+}
+
+/// What an origin has said so far; nothing at all before its first word.
+#[derive(Clone, Debug, Default)]
+pub struct Relayed {
+    /// The last document that could be read. It stays when a later one cannot.
+    pub document: Option<RawDocument>,
+    /// Why there is no document, or none later than that.
+    pub error: Option<String>,
+    /// Whether the source gave up for good.
+    pub stopped: bool,
+}
+
+/// A document as it came. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RawDocument {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What they are.
+    pub format: Format,
+    /// The same in JSON: the bytes themselves, without a byte order mark, if they are JSON.
+    pub json: Bytes,
+}
+
+/// Where a relayed source delivers to.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    latest: watch::Sender<Relayed>,
+}
+
+impl Relay {
+    /// Follows an origin with `source`. Of `settings` the clock and the limit in bytes count. Must be called in a Tokio
+    /// runtime.
+    pub fn open(settings: Settings, source: Box<dyn Source>) -> Self {
+        let latest = watch::Sender::new(Relayed::default());
+        let news = latest.subscribe();
+        let shared = Arc::new(Shared::new(settings, Vec::new()));
+        let task = tokio::spawn(follow(shared, Arc::new(Intake { latest }), source)).abort_handle();
+        Self { news, task }
+    }
+
+    /// What the origin has said so far, and whatever it says later.
+    pub fn subscribe(&self) -> watch::Receiver<Relayed> {
+        self.news.clone()
+    }
+
+    /// Waits for the origin's first word, a document or why there is none.
+    pub async fn first(&self) -> Relayed {
+        let mut news = self.subscribe();
+        let spoke = |said: &Relayed| said.document.is_some() || said.error.is_some();
+        // The sender goes only after it has said why.
+        news.wait_for(spoke).await.map(|said| said.clone()).unwrap_or_default()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn follow(shared: Arc<Shared>, intake: Arc<Intake>, mut source: Box<dyn Source>) {
+    let mut failures = 0;
+    loop {
+        let mut feed = Feed::relayed(&shared, &intake);
+        let Err(error) = contained(&mut *source, &mut feed).await;
+        failures = if feed.delivered { 0 } else { failures + 1 };
+        intake.unreachable(&error);
+        match error.retry {
+            Retry::Never => return,
+            Retry::After(wait) => tokio::time::sleep(wait).await,
+            Retry::Backoff => tokio::time::sleep(backoff(failures)).await,
+        }
+    }
+}
+
+impl Intake {
+    /// Takes a document if it is a flag document at all. Bytes equal to the last ones are silence.
+    pub(crate) async fn receive(self: &Arc<Self>, delivery: Delivery, most: usize) -> Verdict {
+        let Delivery { bytes, format, provisional, .. } = delivery;
+        let bytes = Bytes::from(bytes);
+        if self.latest.borrow().document.as_ref().is_some_and(|document| document.bytes == bytes) {
+            self.unchanged();
+            return Verdict::Accepted;
+        }
+        let read = tokio::task::spawn_blocking(move || RawDocument::read(bytes, format, most)).await;
+        match read.unwrap_or_else(|error| Err(format!("internal error: {error}"))) {
+            Ok(document) => {
+                self.latest.send_replace(Relayed { document: Some(document), error: None, stopped: false });
+                Verdict::Accepted
+            }
+            Err(_) if provisional => Verdict::Refused,
+            Err(why) => {
+                self.refuse(why);
+                Verdict::Refused
+            }
+        }
+    }
+
+    pub(crate) fn refuse(&self, why: String) {
+        self.trouble(why, false);
+    }
+
+    /// Notes that the origin is well and has what it had.
+    pub(crate) fn unchanged(&self) {
+        self.latest.send_if_modified(|said| said.document.is_some() && said.error.take().is_some());
+    }
+
+    fn unreachable(&self, error: &SourceError) {
+        self.trouble(error.to_string(), error.retry == Retry::Never);
+    }
+
+    fn trouble(&self, why: String, stopped: bool) {
+        self.latest.send_if_modified(|said| {
+            let known = said.error.as_ref() == Some(&why) && said.stopped == stopped;
+            (said.error, said.stopped) = (Some(why), stopped);
+            !known
+        });
+    }
+}
+
+impl RawDocument {
+    fn read(bytes: Bytes, format: Format, most: usize) -> Result<Self, String> {
+        let text = json_text(&bytes, format, most).map_err(|error| error.to_string())?;
+        let check = Definition::parse(&text).map(drop);
+        let json = match text {
+            Cow::Borrowed(text) => bytes.slice_ref(text.as_bytes()),
+            Cow::Owned(text) => Bytes::from(text),
+        };
+        check.map_err(|error| match format {
+            Format::Json => error.to_string(),
+            // Its place is in text that nobody has seen.
+            Format::Yaml => Malformed { place: None, ..error }.to_string(),
+        })?;
+        Ok(Self { bytes, format, json })
+    }
+}
