@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use hoistd::args::{self, Command, CommandLine, Environment};
+use hoistd::args::{self, Command, CommandLine, DiffArgs, Environment};
 use hoistd::cli;
 
 fn main() -> ExitCode {
@@ -35,6 +35,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
+        Some(Command::Diff(args)) => return Ok(difference(&args)),
         Some(Command::Eval(args)) => {
             return Ok(verdict(cli::eval::run(&args, &mut io::stdin(), out, &mut io::stderr())?));
         }
@@ -46,6 +47,17 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// `diff` with its exit code: 0 the same, 1 different, 2 trouble.
+fn difference(args: &DiffArgs) -> ExitCode {
+    match cli::diff::run(args, &mut io::stdin(), &mut io::stdout()) {
+        Ok(same) => verdict(same),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// The exit code of a command whose answer may be no.

@@ -3,6 +3,7 @@
 //! This module alone reads the process's arguments and environment; everything after it is handed a value.
 
 mod environment;
+mod operate;
 mod setting;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
+pub use operate::{DiffArgs, DiffFormat};
 pub use setting::{DEBUG, Kind, SETTINGS, Setting};
 
 /// Name of the flag for the configuration file.
@@ -46,6 +48,8 @@ pub enum Command {
     Eval(EvalArgs),
     /// Show how a flag comes to its answer, step by step
     Explain(ExplainArgs),
+    /// Tell what differs between two flag documents or sources
+    Diff(DiffArgs),
     /// Ask a running hoistd whether it is ready; exit 0 if so
     Healthcheck(HealthcheckArgs),
 }
@@ -215,9 +219,15 @@ impl CommandLine {
     }
 }
 
-/// The process's exit code for a command line that was not understood: flagd's 1, not clap's 2, and 0 for help.
+/// The process's exit code for a command line that was not understood: flagd's 1, not clap's 2, and 0 for help. For `diff`
+/// it is 2, as 1 says that there are differences.
 pub fn exit_code(error: &clap::Error) -> u8 {
-    u8::from(error.use_stderr())
+    use clap::error::{ContextKind, ContextValue};
+    let of_diff = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string().contains(" diff "),
+        _ => false,
+    };
+    u8::from(error.use_stderr()) * if of_diff { 2 } else { 1 }
 }
 
 /// The whole command as data, with the flags that every command accepts before or after its name.

@@ -2,6 +2,7 @@
 
 pub mod completion;
 pub mod demo;
+pub mod diff;
 mod document;
 pub mod eval;
 pub mod explain;
