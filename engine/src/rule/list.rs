@@ -123,7 +123,7 @@ pub(crate) fn contained<'a, W: Witness>(
     let Value::List([needle, rest @ ..]) = args.arguments(scope, w)? else { return Err(Failed) };
     match (rest.first(), needle) {
         (Some(Value::Str(text)), Value::Str(needle)) => {
-            scope.burn_bytes(text.len())?;
+            scope.burn_searched(text.len())?;
             Ok(Value::Bool(text.contains(needle)))
         }
         (Some(Value::Str(_)), _) => Err(Failed),

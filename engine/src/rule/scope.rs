@@ -10,7 +10,7 @@ use crate::rule::var::member;
 use crate::value::Value;
 
 /// The work one evaluation may do: list elements visited, the bodies they go through and the data searched for them by
-/// the dozen, and the bytes built or searched by sixteens.
+/// the dozen, and text: four bytes built or 64 searched are a step.
 const FUEL: u32 = 1_000_000;
 
 /// What a running rule can see.
@@ -75,9 +75,14 @@ impl<'a> Scope<'a> {
         Ok(())
     }
 
-    /// Uses up the fuel that building or searching `bytes` bytes costs.
-    pub(crate) fn burn_bytes(&self, bytes: usize) -> Result<(), Failed> {
-        self.burn(bytes / 16)
+    /// Uses up the fuel that building `bytes` bytes of text costs.
+    pub(crate) fn burn_built(&self, bytes: usize) -> Result<(), Failed> {
+        self.burn(bytes / 4)
+    }
+
+    /// Uses up the fuel that going through `bytes` bytes of text costs.
+    pub(crate) fn burn_searched(&self, bytes: usize) -> Result<(), Failed> {
+        self.burn(bytes / 64)
     }
 
     /// The value `key` of the data, which is `$flagd` itself at the root.

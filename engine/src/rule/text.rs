@@ -32,7 +32,7 @@ pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) 
 fn join<'a>(joined: &mut BumpString<'a>, part: Value<'a>, scope: &Scope<'a>) -> Result<(), Failed> {
     match part {
         Value::Str(text) => {
-            scope.burn_bytes(text.len())?;
+            scope.burn_built(text.len())?;
             joined.push_str(text);
         }
         Value::Num(n) => write_plain(n, joined).map_err(|_| Failed)?,
@@ -51,7 +51,7 @@ pub(crate) fn substr<'a, W: Witness>(
 ) -> Result<Value<'a>, Failed> {
     let Value::List([subject, start, rest @ ..]) = args.arguments(scope, w)? else { return Err(Failed) };
     let text = subject.text(scope.bump)?;
-    scope.burn_bytes(text.len())?;
+    scope.burn_searched(text.len())?;
     let size = text.chars().count() as i64;
     let start = truncate(start.number()?);
     let from = if start < 0 { start.wrapping_add(size) } else { start };
