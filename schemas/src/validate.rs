@@ -42,9 +42,13 @@ struct Compiled {
     documents: [Value; 4],
 }
 
-/// Checks a flag document in map or array form: what a source may deliver. Empty when it conforms.
+/// Checks a flag document: what a source may deliver. Empty when it conforms.
+///
+/// Flags may be a map or a list, unless the document's own `$schema` names `flags.json`, which knows maps alone.
 pub fn validate_flags(document: &Value) -> Vec<Violation> {
-    check(Schema::Flagd, document)
+    let named = document.get("$schema").and_then(Value::as_str).unwrap_or_default();
+    let maps_alone = named.rsplit('/').next() == Some("flags.json");
+    check(if maps_alone { Schema::Flags } else { Schema::Flagd }, document)
 }
 
 /// Checks `document` against `schema` and reports at most 100 breaches, in document order. Empty when it conforms.
