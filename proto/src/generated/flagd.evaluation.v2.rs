@@ -138,7 +138,7 @@ pub struct EventStreamResponse {
     /// provider_ready, configuration_change, keep_alive or provider_shutdown.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
-    /// For configuration_change: {"flags": {"<key>": {"type": "write" | "update" | "delete"}}}. Absent for keep_alive.
+    /// For configuration_change: `{"flags": {"<key>": {"type": "write"}}}` (or `update`, `delete`). Absent for keep_alive.
     #[prost(message, optional, tag = "2")]
     pub data: ::core::option::Option<::pbjson_types::Struct>,
 }

@@ -1,8 +1,8 @@
 //! The flagd-testbed: scenarios in Gherkin over a set of flags, played through stock OpenFeature clients.
 //!
-//! [`gherkin`] reads them, [`launch`] starts a daemon over the flags, [`driver`] talks to one client, [`play`] knows the
-//! steps, [`client`] says which scenarios a client takes and which of its own defects are known, [`run`] puts it together;
-//! [`follow`] asks about changes what no scenario does.
+//! `gherkin` reads them, `launch` starts a daemon over the flags, `driver` talks to one client, `play` knows the
+//! steps, `client` says which scenarios a client takes and which of its own defects are known, `run` puts it together;
+//! `follow` asks about changes what no scenario does.
 
 mod client;
 mod driver;
