@@ -70,7 +70,7 @@ impl Ports {
 }
 
 /// Evaluation, management, sync and OFREP as configured.
-fn endpoints(config: &Config, certificate: Option<&Arc<Certificate>>) -> [Endpoint; 4] {
+pub(crate) fn endpoints(config: &Config, certificate: Option<&Arc<Certificate>>) -> [Endpoint; 4] {
     let listen = &config.listen;
     let head_bytes = usize::try_from(config.max_request_header).unwrap_or(usize::MAX);
     let (address, setting) = place(&listen.socket_path, "--socket-path", listen.port, "--port");

@@ -35,6 +35,9 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
+        Some(Command::Doctor(args)) => {
+            return Ok(verdict(cli::doctor::run(&args, &environment, out)?));
+        }
         Some(Command::Diff(args)) => return Ok(difference(&args)),
         Some(Command::Eval(args)) => {
             return Ok(verdict(cli::eval::run(&args, &mut io::stdin(), out, &mut io::stderr())?));

@@ -66,9 +66,14 @@ fn source(config: &OriginConfig) -> Result<Followed, SourcesError> {
             KINDS.iter().copied().flatten().flat_map(|kind| kind.providers).copied().collect();
         SourcesError::NotBuilt { origin: config.uri.to_string(), provider, built: names.join(", ") }
     })?;
-    let origin = Origin::new(provider, config.uri.expose(), options(config));
+    let origin = origin(config);
     let source = (kind.build)(&origin)?;
     Ok((origin, source))
+}
+
+/// The origin as sources know it.
+pub(crate) fn origin(config: &OriginConfig) -> Origin {
+    Origin::new(config.provider.name(), config.uri.expose(), options(config))
 }
 
 /// The origin's options under flagd's names (contract 1.5); each source takes those it knows.

@@ -38,6 +38,7 @@ pub use relay::{RawDocument, Relay, Relayed};
 pub use schedule::Schedule;
 pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceError, SourceKind, Verdict};
 pub use sources::file::File;
+pub use sources::http::http_date;
 pub use sources::memory::{Memory, MemoryHandle};
 pub use status::{Kept, Notices, SourceStatus, State};
 pub use store::{Followed, Settings, Store};

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
-pub use operate::{DiffArgs, DiffFormat};
+pub use operate::{DiffArgs, DiffFormat, DoctorArgs, DoctorFormat};
 pub use setting::{DEBUG, Kind, SETTINGS, Setting};
 
 /// Name of the flag for the configuration file.
@@ -50,6 +50,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Tell what differs between two flag documents or sources
     Diff(DiffArgs),
+    /// Check what `start` with the same flags would need: sources, ports, certificates, the clock
+    Doctor(DoctorArgs),
     /// Ask a running hoistd whether it is ready; exit 0 if so
     Healthcheck(HealthcheckArgs),
 }

@@ -57,7 +57,7 @@ pub fn run(args: &HealthcheckArgs, environment: &Environment) -> Result<(), Unhe
 }
 
 /// Sends one request and returns the status line.
-fn ask(port: u16, path: &str, timeout: Duration) -> std::io::Result<String> {
+pub(super) fn ask(port: u16, path: &str, timeout: Duration) -> std::io::Result<String> {
     let deadline = Instant::now() + timeout;
     let left = || match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(std::io::Error::from(std::io::ErrorKind::TimedOut)),

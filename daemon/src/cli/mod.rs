@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 mod document;
 pub mod eval;
 pub mod explain;

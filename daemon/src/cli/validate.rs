@@ -67,7 +67,7 @@ fn check_file(path: &Path, input: &mut dyn Read) -> Checked {
 }
 
 /// The number of flags that can be served, and the problems.
-fn check(document: &Document) -> (usize, Vec<Problem>) {
+pub(super) fn check(document: &Document) -> (usize, Vec<Problem>) {
     let Document { bytes, format } = document;
     let json = match store::json_text(bytes, *format, MOST_BYTES) {
         Ok(json) => json,

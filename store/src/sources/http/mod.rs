@@ -8,10 +8,11 @@ mod oauth;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+    RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -73,6 +74,14 @@ fn build(origin: &Origin) -> Result<Box<dyn crate::source::Source>, OriginError>
         None => Schedule::every(interval),
     };
     Ok(Box::new(Poll::new(http, schedule)))
+}
+
+/// What the server of an `http` origin says the time is, if it says so within `timeout`.
+pub async fn http_date(origin: &Origin, timeout: Duration) -> Option<SystemTime> {
+    let options: Options = origin.options().ok()?;
+    let client = client::build(options.cert_path.as_deref(), true).ok()?;
+    let answer = client.head(Url::parse(origin.name()).ok()?).timeout(timeout).send().await.ok()?;
+    httpdate::parse_http_date(answer.headers().get(DATE)?.to_str().ok()?).ok()
 }
 
 /// The headers of each request; the configured ones override the source's own.
