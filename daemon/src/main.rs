@@ -35,6 +35,7 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Version) => cli::version::run(out)?,
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
+        Some(Command::Proxy(args)) => cli::proxy::run(&args, &environment)?,
         Some(Command::Doctor(args)) => {
             return Ok(verdict(cli::doctor::run(&args, &environment, out)?));
         }

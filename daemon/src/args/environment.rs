@@ -9,7 +9,7 @@ pub struct Environment {
 }
 
 /// Variables beside `FLAGD_*` and `HOISTD_*`.
-const OTHERS: &[&str] = &["HOME", "AZURE_STORAGE_ACCOUNT"];
+const OTHERS: &[&str] = &["HOME", "PORT", "AZURE_STORAGE_ACCOUNT"];
 
 impl Environment {
     /// Reads the process's environment. Bytes that are not UTF-8 are replaced.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
-pub use operate::{DiffArgs, DiffFormat, DoctorArgs, DoctorFormat};
+pub use operate::{DiffArgs, DiffFormat, DoctorArgs, DoctorFormat, ProxyArgs};
 pub use setting::{DEBUG, Kind, SETTINGS, Setting};
 
 /// Name of the flag for the configuration file.
@@ -52,6 +52,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Check what `start` with the same flags would need: sources, ports, certificates, the clock
     Doctor(DoctorArgs),
+    /// Serve flag documents as they are to many clients, in the place of flagd-proxy
+    Proxy(ProxyArgs),
     /// Ask a running hoistd whether it is ready; exit 0 if so
     Healthcheck(HealthcheckArgs),
 }

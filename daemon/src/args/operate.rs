@@ -1,8 +1,11 @@
 //! Arguments of the commands that help to operate a daemon.
 
-use clap::{Args, ValueEnum};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use super::StartArgs;
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
+
+use super::{DEBUG, StartArgs};
 
 /// Arguments of `hoistd diff`.
 #[derive(Debug, Clone, Args)]
@@ -57,4 +60,51 @@ pub enum DoctorFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// Arguments of `hoistd proxy`: what was given for each setting, and which file to read.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyArgs {
+    /// Values by setting name, in the order given. A setting that was not given is absent.
+    pub given: BTreeMap<&'static str, Vec<String>>,
+    /// The configuration file named by `--config`.
+    pub config: Option<PathBuf>,
+}
+
+/// The settings of `hoistd proxy`, by name, short flag, placeholder and help.
+const PROXY: [(&str, char, &str, &str); 3] = [
+    ("port", 'p', "PORT", "Port of the sync service [env: PORT] [default: 8015]"),
+    ("management-port", 'm', "PORT", "Management port: health, readiness and metrics [default: 8016]"),
+    ("log-format", 'z', "FORMAT", "Log format: console or json [default: console]"),
+];
+
+impl Args for ProxyArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let verb = clap::Arg::new("verb").value_parser(["start"]).hide(true);
+        PROXY.into_iter().fold(command.arg(verb), |command, (name, short, value, help)| {
+            command.arg(clap::Arg::new(name).long(name).short(short).value_name(value).help(help))
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ProxyArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let names = PROXY.into_iter().map(|(name, ..)| name).chain([DEBUG.name]);
+        let given = names.filter_map(|name| {
+            // The flags of every command are absent where this is parsed without them.
+            let values = matches.try_get_many::<String>(name).ok().flatten()?;
+            Some((name, values.cloned().collect()))
+        });
+        let config = matches.try_get_one::<PathBuf>(super::CONFIG).ok().flatten().cloned();
+        Ok(Self { given: given.collect(), config })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }

@@ -137,14 +137,14 @@ async fn first_load(store: &Store) -> String {
 }
 
 /// What the operating system asks of the daemon.
-struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -153,7 +153,7 @@ impl Signals {
     }
 
     /// Waits for SIGINT or SIGTERM. SIGHUP re-reads the certificate meanwhile; flags are followed in any case.
-    async fn asked_to_end(&mut self, certificate: Option<&Certificate>) {
+    pub(super) async fn asked_to_end(&mut self, certificate: Option<&Certificate>) {
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => return,

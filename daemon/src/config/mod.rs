@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod given;
 mod origin;
+mod proxy;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use given::Places;
 
 pub use error::{ConfigError, SetBy};
 pub use origin::{Oauth, OriginConfig, Provider};
+pub use proxy::ProxyConfig;
 pub use secret::{Address, Secret};
 
 /// Request header bytes when the setting is 0: what Go's server takes.

@@ -8,4 +8,5 @@ pub mod cors;
 pub mod evaluation;
 pub mod management;
 pub mod ofrep;
+pub mod proxy;
 pub mod sync;

@@ -77,6 +77,11 @@ impl Streams {
         OpenStream { streams: Arc::clone(self), follower, since: Instant::now(), end: End::Client }
     }
 
+    /// How many streams are open.
+    pub fn open_now(&self) -> u64 {
+        lock(&self.followers).values().map(|figures| figures.open).sum()
+    }
+
     pub(super) fn render(&self, out: &mut Exposition) {
         let followers = lock(&self.followers);
         let help = "Measures the number of currently active gRPC sync streaming connections.";

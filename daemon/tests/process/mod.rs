@@ -25,12 +25,16 @@ pub struct Daemon {
 impl Daemon {
     /// Starts `hoistd start` with `words` and waits for the log line that begins with `until`.
     pub fn start(words: &[&str], until: &str) -> Self {
-        let free = ["-p", "0", "-m", "0", "-g", "0", "-r", "0", "--log-format", "json"];
+        let free = ["start", "-p", "0", "-m", "0", "-g", "0", "-r", "0", "--log-format", "json"];
+        Self::launch(&[&free[..], words].concat(), &[], until)
+    }
+
+    /// Starts `hoistd` with `words`, which have it log JSON, and waits for the log line that begins with `until`.
+    pub fn launch(words: &[&str], environment: &[(&str, &str)], until: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hoistd"))
-            .arg("start")
-            .args(free)
             .args(words)
             .env_clear()
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

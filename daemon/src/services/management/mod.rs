@@ -32,11 +32,41 @@ use crate::telemetry::{self, Telemetry};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// What management speaks of: a daemon, or a proxy.
+pub trait Subject: std::fmt::Debug + Send + Sync + 'static {
+    /// Whether clients may come.
+    fn ready(&self) -> bool;
+    /// How it is doing, as JSON; `ready` is what the status says.
+    fn report(&self, ready: bool) -> Vec<u8>;
+    /// What it has counted, as Prometheus text.
+    fn metrics(&self) -> String;
+}
+
+/// A daemon's store and what it has counted.
+#[derive(Debug)]
+struct Daemon {
+    store: Arc<Store>,
+    telemetry: Telemetry,
+}
+
+impl Subject for Daemon {
+    fn ready(&self) -> bool {
+        self.store.ready()
+    }
+
+    fn report(&self, ready: bool) -> Vec<u8> {
+        readiness::report(&self.store, ready)
+    }
+
+    fn metrics(&self) -> String {
+        metrics::text(&self.store, &self.telemetry)
+    }
+}
+
 /// The management service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Management {
-    store: Arc<Store>,
-    telemetry: Telemetry,
+    subject: Arc<dyn Subject>,
     health: HealthServer<Health>,
     closing: watch::Receiver<bool>,
 }
@@ -44,7 +74,12 @@ pub struct Management {
 impl Management {
     /// Speaks of `store` and `telemetry`; when `closing` turns true, health watchers are let go and nothing is ready.
     pub fn new(store: Arc<Store>, telemetry: Telemetry, closing: watch::Receiver<bool>) -> Self {
-        Self { store, telemetry, health: HealthServer::new(Health::new(closing.clone())), closing }
+        Self::of(Arc::new(Daemon { store, telemetry }), closing)
+    }
+
+    /// The same of any subject.
+    pub fn of(subject: Arc<dyn Subject>, closing: watch::Receiver<bool>) -> Self {
+        Self { subject, health: HealthServer::new(Health::new(closing.clone())), closing }
     }
 
     fn answer(&self, head: &http::request::Parts) -> Response<Body> {
@@ -57,12 +92,12 @@ impl Management {
     }
 
     fn readyz(&self, head: &http::request::Parts) -> Response<Body> {
-        let ready = self.store.ready() && !*self.closing.borrow();
+        let ready = self.subject.ready() && !*self.closing.borrow();
         let status = if ready { StatusCode::OK } else { StatusCode::PRECONDITION_FAILED };
         if !wants_json(head) {
             return empty(status);
         }
-        let report = readiness::report(&self.store, ready);
+        let report = self.subject.report(ready);
         let mut response = Response::new(Body::new(Full::from(report)));
         *response.status_mut() = status;
         set(&mut response, CONTENT_TYPE, "application/json");
@@ -70,7 +105,7 @@ impl Management {
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Response<Body> {
-        let text = metrics::text(&self.store, &self.telemetry);
+        let text = self.subject.metrics();
         let (body, zipped) = match accepts_gzip(headers).then(|| metrics::gzip(&text)).flatten() {
             Some(zipped) => (Bytes::from(zipped), true),
             None => (Bytes::from(text), false),
