@@ -78,7 +78,7 @@ fn sources_are_read_and_their_flags_checked() {
     let (checks, good) = checks(folder.path(), &words, &[]);
     assert!(!good);
     assert_eq!(find(&checks, "ok", "source", "1 flags in ")["where"], "flags.json");
-    assert_eq!(find(&checks, "error", "flags", "defaultVariant")["where"], "bad.json");
+    assert_eq!(find(&checks, "error", "flags", "default variant")["where"], "bad.json");
     assert_eq!(find(&checks, "warning", "source", "0 flags in 13 bytes")["where"], "none.json");
     let missing = find(&checks, "error", "source", "no such file");
     assert!(missing["advice"].as_str().unwrap().contains("check that the file exists"), "{missing}");
