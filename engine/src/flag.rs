@@ -17,7 +17,7 @@ pub struct Flag {
     pub(crate) flag_set: Option<Box<str>>,
     pub(crate) source: Arc<str>,
     pub(crate) enabled: bool,
-    pub(crate) variants: Box<[Variant]>,
+    pub(crate) variants: Arc<[Variant]>,
     pub(crate) default: Option<usize>,
     /// `None` is a static flag: no targeting, or literally `{}`.
     pub(crate) rule: Option<Arc<Program>>,
@@ -27,6 +27,8 @@ pub struct Flag {
     pub(crate) fingerprint: u64,
     /// What its author should know all the same; paths start at the flag.
     pub(crate) warnings: Box<[Problem]>,
+    /// Said in place of the reason of every answer that has a variant.
+    pub(crate) reason: Option<Reason>,
 }
 
 /// One named value of a flag.
@@ -72,6 +74,8 @@ pub enum Reason {
     Default,
     /// The flag is switched off.
     Disabled,
+    /// The flag may be out of date. Never comes of a definition, only of [`Notes`](crate::Notes).
+    Stale,
 }
 
 impl Reason {
@@ -82,6 +86,7 @@ impl Reason {
             Self::TargetingMatch => "TARGETING_MATCH",
             Self::Default => "DEFAULT",
             Self::Disabled => "DISABLED",
+            Self::Stale => "STALE",
         }
     }
 }
@@ -173,6 +178,21 @@ impl Flag {
     /// The rule cannot be evaluated, or names a variant that does not exist.
     #[inline]
     pub fn resolve<'a, W: Witness>(
+        &'a self,
+        context: &'a Context<'a>,
+        now: u64,
+        bump: &'a Bump,
+        witness: &mut W,
+    ) -> Result<Resolution<'a>, Fault> {
+        let resolution = self.decide(context, now, bump, witness)?;
+        match (self.reason, resolution.variant) {
+            (Some(reason), Some(_)) => Ok(Resolution { reason, ..resolution }),
+            _ => Ok(resolution),
+        }
+    }
+
+    #[inline]
+    fn decide<'a, W: Witness>(
         &'a self,
         context: &'a Context<'a>,
         now: u64,

@@ -21,6 +21,16 @@ impl<'v> Merged<'v> {
         Self { entries }
     }
 
+    /// Compiled metadata with `notes` over it.
+    pub(crate) fn with_notes(under: &'v Metadata, notes: &'v [(&'v str, Value)]) -> Self {
+        let noted = |key: &str| notes.iter().any(|(note, _)| *note == key);
+        let kept = under.entries.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| !noted(key));
+        let mut entries: Vec<(&str, &Value)> =
+            kept.chain(notes.iter().map(|(key, value)| (*key, value))).collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        Self { entries }
+    }
+
     /// The flag set; what is not a string counts as unset.
     pub(crate) fn flag_set(&self) -> Option<&'v str> {
         let at = self.entries.binary_search_by_key(&"flagSetId", |(key, _)| key).ok()?;

@@ -3,8 +3,8 @@
 mod check;
 mod entry;
 pub(crate) mod hint;
-mod metadata;
-mod payload;
+pub(crate) mod metadata;
+pub(crate) mod payload;
 pub(crate) mod problem;
 pub(crate) mod reference;
 mod rule;
@@ -267,7 +267,7 @@ impl Compiler<'_> {
         let payload = Payload {
             enabled: written.enabled,
             default: written.default.as_deref(),
-            variants: &written.variants,
+            variants: written.variants.iter().map(|(name, value)| (name.as_str(), value)).collect(),
             targeting: targeting.as_ref().map(|(text, _)| text.as_str()),
             source: self.source,
             metadata: &merged,
@@ -285,6 +285,7 @@ impl Compiler<'_> {
             definition: payload.text().into(),
             fingerprint,
             warnings: written.warnings.into(),
+            reason: None,
             variants: written.variants.into_iter().map(Variant::of).collect(),
         })
     }

@@ -1,6 +1,6 @@
 //! A flag as sync payloads carry it (contract 5.2), so that strict in-process providers accept it (contract 11.3).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::metadata::Merged;
 use super::reference::References;
@@ -10,7 +10,7 @@ use crate::text::{write_json, write_string};
 pub(crate) struct Payload<'v> {
     pub(crate) enabled: bool,
     pub(crate) default: Option<&'v str>,
-    pub(crate) variants: &'v Map<String, Value>,
+    pub(crate) variants: Vec<(&'v str, &'v Value)>,
     /// Its text, `$ref` written out.
     pub(crate) targeting: Option<&'v str>,
     pub(crate) source: &'v str,
@@ -27,21 +27,26 @@ impl Payload<'_> {
         });
         push_string(self.default.unwrap_or_default(), &mut out);
         out.push_str(r#","variants":"#);
-        push_object(self.variants.iter().map(|(name, value)| (name.as_str(), value)), &mut out);
+        push_object(self.variants.iter().copied(), &mut out);
         if let Some(targeting) = self.targeting {
             out.push_str(r#","targeting":"#);
             out.push_str(targeting);
         }
         out.push_str(r#","source":"#);
         push_string(self.source, &mut out);
-        let mut metadata = self.metadata.primitive().peekable();
-        if metadata.peek().is_some() {
-            out.push_str(r#","metadata":"#);
-            push_object(metadata, &mut out);
-        }
-        out.push('}');
+        push_end(self.metadata, &mut out);
         out
     }
+}
+
+/// Appends the last field, the metadata, if there is any, and the end.
+pub(crate) fn push_end(metadata: &Merged<'_>, out: &mut String) {
+    let mut metadata = metadata.primitive().peekable();
+    if metadata.peek().is_some() {
+        out.push_str(r#","metadata":"#);
+        push_object(metadata, out);
+    }
+    out.push('}');
 }
 
 /// Appends `json` with what every `$ref` stands for in its place. `References::size` bounds the outcome.
