@@ -37,6 +37,19 @@ impl Format {
         }
     }
 
+    /// Its name, as copies on disk have it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+        }
+    }
+
+    /// The format of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Json, Self::Yaml].into_iter().find(|format| format.as_str() == name)
+    }
+
     /// The format that a `Content-Type` stands for (contract 6.6). Parameters such as `charset` do not matter.
     ///
     /// # Errors

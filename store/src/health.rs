@@ -1,16 +1,24 @@
 //! What is noted and logged about sources. A log line is written when something changes, not every time it is seen.
 
-use std::time::Instant;
+use std::io;
+use std::time::{Instant, SystemTime};
 
 use engine::{Problem, Severity, Snapshot};
 
-use crate::intake::{Last, Shared, Slot, locked};
+use crate::intake::{Last, Outcome, Shared, Slot, locked};
 use crate::merge;
 use crate::source::{Retry, SourceError};
 use crate::status::{Notices, Seen, SourceStatus, State};
 
 /// How many problems of one document are logged line by line.
 const LOGGED: usize = 10;
+
+/// What to do about a document that is held back.
+fn advice(why: &str) -> String {
+    format!(
+        "{why}; it is taken if the origin still says so after a while, unless that is a mistake to be mended there"
+    )
+}
 
 impl Shared {
     /// Notes which flags another source hides, and logs those that it did not hide before.
@@ -59,10 +67,14 @@ impl Shared {
 
     /// Notes that the origin still has its last document, whatever became of that.
     pub(crate) fn still(&self, slot: &Slot, last: &Last) {
-        let was = locked(&slot.status).state;
-        let (state, error) = match &last.refusal {
-            None => (State::Ok, None),
-            Some(error) => (State::Refused, Some(error.clone())),
+        let (was, stale) = {
+            let status = locked(&slot.status);
+            (status.state, status.stale.is_some())
+        };
+        let (state, error) = match &last.outcome {
+            Outcome::Accepted => (State::Ok, None),
+            Outcome::Refused(error) => (State::Refused, Some(error.clone())),
+            Outcome::Held(held) => (State::Held, Some(advice(&held.why))),
         };
         let now = self.now();
         if was == state {
@@ -77,6 +89,41 @@ impl Shared {
             status.error = error;
             if state == State::Ok {
                 status.last_success = Some(now);
+            }
+        });
+        if stale && state == State::Ok {
+            self.mark(&locked(&self.folding), slot, false);
+        }
+    }
+
+    /// Notes that a document waits for confirmation.
+    pub(crate) fn held_back(&self, slot: &Slot, why: &str) {
+        let error = advice(why);
+        tracing::error!(source = %slot.origin, %error, "document held back, the one before it stays in service");
+        self.update(slot, |status| {
+            status.state = State::Held;
+            status.held += 1;
+            status.error = Some(error);
+        });
+    }
+
+    /// Notes what became of a copy that was to be written.
+    pub(crate) fn kept(&self, at: usize, accepted_at: SystemTime, written: io::Result<()>) {
+        let slot = &self.slots[at];
+        let was_failing = locked(&slot.status).copied.as_ref().is_some_and(|copied| copied.error.is_some());
+        match &written {
+            Err(error) if !was_failing => {
+                tracing::error!(source = %slot.origin, %error, "cannot keep a copy on disk; flags are served all the same");
+            }
+            Ok(()) if was_failing => tracing::info!(source = %slot.origin, "copies on disk are kept again"),
+            _ => {}
+        }
+        self.update(slot, |status| {
+            let copied = status.copied.get_or_insert_default();
+            copied.failures += u64::from(written.is_err());
+            match written {
+                Ok(()) => (copied.at, copied.error) = (Some(accepted_at), None),
+                Err(error) => copied.error = Some(error.to_string()),
             }
         });
     }
@@ -103,7 +150,14 @@ impl Shared {
 
     /// Changes a source's status and tells whoever waits for that.
     pub(crate) fn update(&self, slot: &Slot, change: impl FnOnce(&mut SourceStatus)) {
-        change(&mut locked(&slot.status));
+        {
+            let mut status = locked(&slot.status);
+            change(&mut status);
+            status.troubled = match status.state {
+                State::Ok | State::Pending => None,
+                _ => status.troubled.or_else(|| Some(self.now())),
+            };
+        }
         self.news.send_modify(|news| *news += 1);
     }
 

@@ -1,20 +1,23 @@
-//! What happens to a document: compiled, folded with the other sources' layers, published; or refused.
+//! What happens to a document: compiled, folded with the other sources' layers, published; or held back, or refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use engine::{Compiled, Definition, Layer, Malformed, Problem, Severity, Snapshot};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use crate::change;
-use crate::document::{json_text, place_problems};
+use crate::document::{Format, json_text, place_problems};
+use crate::guard;
+use crate::keep::Keeper;
+use crate::last_good::{Copy, Shelf};
 use crate::origin::Origin;
 use crate::source::{Delivery, Verdict};
-use crate::status::{Kept, Notices, SourceStatus, State};
+use crate::status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
 use crate::store::Settings;
 
 /// What the tasks of a store share.
@@ -25,8 +28,10 @@ pub(crate) struct Shared {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     pub(crate) generation: watch::Sender<u64>,
     pub(crate) news: watch::Sender<u64>,
+    /// The copies on disk, if there are to be any.
+    pub(crate) keeper: Option<Arc<Keeper>>,
     /// Held while layers are folded, so that folds come one after the other.
-    folding: Mutex<()>,
+    pub(crate) folding: Mutex<()>,
 }
 
 /// One source's place.
@@ -35,7 +40,10 @@ pub(crate) struct Slot {
     pub(crate) origin: Origin,
     /// Held while a document is worked on, so that a source's documents come one after the other.
     pub(crate) last: Mutex<Option<Last>>,
-    layer: ArcSwap<Layer>,
+    /// The flags as the document in service has them.
+    pub(crate) layer: ArcSwap<Layer>,
+    /// The same as they are answered: with what is to be said of them.
+    pub(crate) shown: ArcSwap<Layer>,
     pub(crate) status: Mutex<SourceStatus>,
 }
 
@@ -43,7 +51,24 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 pub(crate) struct Last {
     digest: [u8; 32],
-    pub(crate) refusal: Option<String>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of a document.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Accepted,
+    Refused(String),
+    Held(Box<Held>),
+}
+
+/// A document that waits.
+#[derive(Debug)]
+pub(crate) struct Held {
+    accepted: Accepted,
+    copy: Copy,
+    pub(crate) why: String,
+    pub(crate) since: Instant,
 }
 
 /// A document that is not taken into service.
@@ -53,6 +78,7 @@ pub(crate) struct Refusal {
 }
 
 /// What a document came to.
+#[derive(Debug)]
 struct Accepted {
     layer: Layer,
     problems: Vec<Problem>,
@@ -66,56 +92,129 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     pub(crate) fn new(settings: Settings, origins: Vec<Origin>) -> Self {
+        let keeper = settings.state_dir.as_deref().map(|folder| {
+            let twin = |at: usize| {
+                let same = |other: &&Origin| other.name() == origins[at].name();
+                origins[..at].iter().filter(same).count()
+            };
+            let shelf =
+                |(at, origin)| Shelf::new(folder, origin, twin(at), settings.generations, settings.max_bytes);
+            Arc::new(Keeper::new(origins.iter().enumerate().map(shelf).collect()))
+        });
         let slot = |origin: Origin| Slot {
-            status: Mutex::new(SourceStatus::new(&origin)),
+            status: Mutex::new(SourceStatus {
+                copied: keeper.as_ref().map(|_| Copied::default()),
+                ..SourceStatus::new(&origin)
+            }),
             origin,
             last: Mutex::new(None),
             layer: ArcSwap::default(),
+            shown: ArcSwap::default(),
         };
         Self {
-            settings,
             slots: origins.into_iter().map(slot).collect(),
+            settings,
             snapshot: ArcSwap::default(),
             generation: watch::Sender::new(0),
             news: watch::Sender::new(0),
+            keeper,
             folding: Mutex::new(()),
         }
     }
 
-    /// Takes a document in; blocks while it is parsed and compiled.
-    pub(crate) fn receive(&self, at: usize, delivery: Delivery) -> Verdict {
+    /// Takes a document in; blocks while it is parsed and compiled. `false` beside the verdict if there was nothing to do,
+    /// because the document is the one that came last.
+    pub(crate) fn receive(&self, at: usize, delivery: Delivery) -> (Verdict, bool) {
         let slot = &self.slots[at];
         let mut last = locked(&slot.last);
         let digest: [u8; 32] = Sha256::digest(&delivery.bytes).into();
         if let Some(last) = last.as_ref().filter(|last| last.digest == digest) {
             self.still(slot, last);
-            return last.verdict();
+            return (last.verdict(), false);
         }
         // Until shown otherwise: should the work below panic, the same bytes are not worked on again.
-        let presumed = Last { digest, refusal: Some("internal error".to_owned()) };
+        let presumed = Last { digest, outcome: Outcome::Refused("internal error".to_owned()) };
         let before = last.replace(presumed);
-        let refusal = match self.compile(slot, &delivery) {
-            Ok(accepted) => {
-                self.accept(at, accepted, &digest, delivery.revision);
-                None
-            }
-            Err(_) if delivery.provisional => {
-                *last = before;
-                return Verdict::Refused;
-            }
+        let Delivery { bytes, format, revision, provisional } = delivery;
+        let copy = Copy { bytes, format, revision, at: self.now().at };
+        let outcome = match self.compile(slot, &copy.bytes, format) {
+            Err(_) if provisional => None,
             Err(Refusal { error, problems }) => {
+                self.restore(slot, at);
                 self.log_problems(slot, &problems);
                 self.refused(slot, error.clone(), problems);
-                Some(error)
+                Some(Outcome::Refused(error))
             }
+            Ok(accepted) => match self.suspicion(slot, &accepted) {
+                Some(_) if provisional => None,
+                Some(why) => {
+                    self.held_back(slot, &why);
+                    Some(Outcome::Held(Box::new(Held { accepted, copy, why, since: Instant::now() })))
+                }
+                None => {
+                    self.accept(at, accepted, &digest, copy);
+                    Some(Outcome::Accepted)
+                }
+            },
         };
-        last.insert(Last { digest, refusal }).verdict()
+        match outcome {
+            Some(outcome) => (last.insert(Last { digest, outcome }).verdict(), true),
+            None => {
+                *last = before;
+                (Verdict::Refused, true)
+            }
+        }
     }
 
-    fn compile(&self, slot: &Slot, delivery: &Delivery) -> Result<Accepted, Refusal> {
+    /// Takes the document into service that is held back, if there is one and it has waited for `hold`.
+    pub(crate) fn release(&self, at: usize, hold: Duration) -> bool {
+        let slot = &self.slots[at];
+        let mut last = locked(&slot.last);
+        let Some(latest) = last.as_mut() else { return false };
+        let waited = matches!(&latest.outcome, Outcome::Held(held) if held.since.elapsed() >= hold);
+        if !waited {
+            return false;
+        }
+        if let Outcome::Held(held) = std::mem::replace(&mut latest.outcome, Outcome::Accepted) {
+            let Held { accepted, copy, why, .. } = *held;
+            tracing::warn!(source = %slot.origin, "the document that was held back is taken: {why}");
+            self.accept(at, accepted, &latest.digest, copy);
+        }
+        true
+    }
+
+    /// Serves the newest good copy on disk, if the source has nothing in service yet.
+    pub(crate) fn fall_back(&self, at: usize) {
+        let slot = &self.slots[at];
+        let _last = locked(&slot.last);
+        self.restore(slot, at);
+    }
+
+    /// The same, for whoever holds `last`.
+    fn restore(&self, slot: &Slot, at: usize) {
+        let Some(keeper) = self.keeper.as_ref().filter(|_| !locked(&slot.status).ready) else { return };
+        for back in 0..self.settings.generations {
+            let Some(copy) = keeper.shelf(at).generation(back) else { return };
+            match self.compile(slot, &copy.bytes, copy.format) {
+                Ok(accepted) => {
+                    self.serve_copy(at, accepted, &copy);
+                    return;
+                }
+                Err(refusal) => {
+                    tracing::error!(source = %slot.origin, error = refusal.error, "a copy on disk is refused");
+                }
+            }
+        }
+    }
+
+    fn suspicion(&self, slot: &Slot, accepted: &Accepted) -> Option<String> {
+        self.settings.shrink_hold?;
+        guard::suspicion(&slot.layer.load(), &accepted.layer)
+    }
+
+    fn compile(&self, slot: &Slot, bytes: &[u8], format: Format) -> Result<Accepted, Refusal> {
         let settings = &self.settings;
-        let text =
-            json_text(&delivery.bytes, delivery.format, settings.max_bytes).map_err(Refusal::malformed)?;
+        let text = json_text(bytes, format, settings.max_bytes).map_err(Refusal::malformed)?;
         let definition = Definition::parse(&text).map_err(|error| match text {
             Cow::Borrowed(_) => Refusal::malformed(error),
             // Its place is in text that nobody has seen.
@@ -124,61 +223,69 @@ impl Shared {
         let previous = slot.layer.load_full();
         let Compiled { layer, mut problems } =
             engine::compile(&definition, slot.origin.name(), &settings.engine, Some(&previous));
-        place_problems(&mut problems, &delivery.bytes, delivery.format);
+        place_problems(&mut problems, bytes, format);
         match objection(&layer, &problems, settings.strict) {
             Some(error) => Err(Refusal { error, problems }),
             None => Ok(Accepted { kept: kept(&layer, &problems), layer, problems }),
         }
     }
 
-    fn accept(&self, at: usize, accepted: Accepted, digest: &[u8; 32], origin_revision: Option<String>) {
+    fn accept(&self, at: usize, accepted: Accepted, digest: &[u8; 32], copy: Copy) {
         let slot = &self.slots[at];
         let Accepted { layer, problems, kept } = accepted;
         let flags = layer.flags().len();
-        let (generation, changed) = self.publish(slot, layer);
         self.log_problems(slot, &problems);
         let (kept_flags, problem_count) = (kept.total, problems.len());
+        let revision = copy.revision.clone();
+        let (generation, changed) = self.publish(slot, layer, false, |status| {
+            status.accepted += 1;
+            status.state = State::Ok;
+            status.served = Served::Origin;
+            status.last_success = Some(self.now());
+            status.error = None;
+            status.problems = Notices::of(problems);
+            status.kept = kept;
+            status.revision = Some(hex(digest));
+            status.origin_revision = revision;
+        });
         tracing::info!(
             source = %slot.origin, generation, flags, changed, kept = kept_flags, problems = problem_count,
             "flags accepted"
         );
-        self.update(slot, |status| {
-            status.state = State::Ok;
-            status.ready = true;
-            status.last_success = Some(self.now());
-            status.revision = Some(hex(digest));
-            status.origin_revision = origin_revision;
-            status.accepted += 1;
-            status.generation = generation;
-            status.flags = flags;
-            status.error = None;
-            status.problems = Notices::of(problems);
-            status.kept = kept;
-        });
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(at, copy);
+        }
     }
 
-    /// Puts a source's new layer in place; gives the generation, and how many flags differ from before.
-    fn publish(&self, slot: &Slot, layer: Layer) -> (u64, usize) {
-        let _folding = locked(&self.folding);
-        slot.layer.store(Arc::new(layer));
-        let layers: Vec<_> = self.slots.iter().map(|slot| slot.layer.load_full()).collect();
-        let current = self.snapshot.load_full();
-        let next = Snapshot::fold(layers.iter().map(|layer| &**layer), current.generation() + 1);
-        let changed = change::count(&current, &next);
-        if changed == 0 {
-            return (current.generation(), 0);
-        }
-        let generation = next.generation();
-        self.report_shadowed(&next);
-        self.snapshot.store(Arc::new(next));
-        self.generation.send_replace(generation);
-        (generation, changed)
+    fn serve_copy(&self, at: usize, accepted: Accepted, copy: &Copy) {
+        let slot = &self.slots[at];
+        let Accepted { layer, kept, .. } = accepted;
+        let flags = layer.flags().len();
+        let seen = Seen::long_ago(copy.at, self.now());
+        let digest = Sha256::digest(&copy.bytes);
+        let (generation, _) = self.publish(slot, layer, true, |status| {
+            status.served = Served::Copy;
+            status.last_success = Some(seen);
+            status.kept = kept;
+            status.revision = Some(hex(&digest));
+            status.origin_revision.clone_from(&copy.revision);
+            if let Some(copied) = &mut status.copied {
+                copied.at = Some(copy.at);
+            }
+        });
+        tracing::warn!(
+            source = %slot.origin, generation, flags, age_seconds = seen.since.elapsed().as_secs(),
+            "STALE: serving the copy on disk until the origin can be read"
+        );
     }
 }
 
 impl Last {
     fn verdict(&self) -> Verdict {
-        if self.refusal.is_some() { Verdict::Refused } else { Verdict::Accepted }
+        match self.outcome {
+            Outcome::Accepted => Verdict::Accepted,
+            Outcome::Refused(_) | Outcome::Held(_) => Verdict::Refused,
+        }
     }
 }
 
@@ -215,7 +322,7 @@ fn kept(layer: &Layer, problems: &[Problem]) -> Kept {
     kept
 }
 
-fn hex(digest: &[u8]) -> Box<str> {
+pub(crate) fn hex(digest: &[u8]) -> Box<str> {
     digest
         .iter()
         .fold(String::with_capacity(64), |mut hex, byte| {

@@ -10,6 +10,9 @@
 //!                                  one atomic swap, then `Store::subscribe` wakes everybody
 //! ```
 //!
+//! An accepted document is also kept on disk (`last_good`), off to the side, for a start without its origin. What happens
+//! by the passing of time, such as flags growing stale, is in `tend`.
+//!
 //! Readers never wait: [`Store::read`] takes no lock. What went wrong, and since when, is in [`Store::sources`].
 //!
 //! What is not here: protocols and clients, environment variables, the wall clock (it is handed in), and every vendor
@@ -17,10 +20,15 @@
 
 mod change;
 mod document;
+mod guard;
 mod health;
 mod intake;
+mod keep;
+mod last_good;
 mod merge;
 mod origin;
+mod pace;
+mod publish;
 mod registry;
 mod relay;
 mod schedule;
@@ -29,6 +37,7 @@ mod sources;
 mod status;
 mod store;
 mod supervise;
+mod tend;
 
 pub use change::{ChangeKind, diff};
 pub use document::{Format, json_text, place_problems};
@@ -40,5 +49,5 @@ pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceErro
 pub use sources::file::File;
 pub use sources::http::http_date;
 pub use sources::memory::{Memory, MemoryHandle};
-pub use status::{Kept, Notices, SourceStatus, State};
-pub use store::{Followed, Settings, Store};
+pub use status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
+pub use store::{Followed, Readiness, Settings, StaleAnswers, Store};

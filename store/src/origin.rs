@@ -34,9 +34,20 @@ impl Origin {
         &self.name
     }
 
+    /// Whether people may mean this origin by `name`: its name, whole or with its secrets left out.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        *self.name == *name || redacted(&self.name) == name
+    }
+
     /// The provider, such as `file`.
     pub fn provider(&self) -> &str {
         &self.provider
+    }
+
+    /// What tells apart two views of one origin, by the options that choose what it shows.
+    pub(crate) fn view(&self) -> String {
+        let text = |option: &str| self.options.get(option).and_then(Value::as_str).unwrap_or_default();
+        format!("{}\0{}", text("selector"), text("providerID"))
     }
 
     /// The provider's options.

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use crate::document::{Format, too_large};
 use crate::intake::Shared;
 use crate::origin::{Origin, OriginError};
+use crate::pace::Pace;
 use crate::relay::Intake;
 use crate::schedule::Schedule;
 
@@ -95,19 +96,23 @@ pub struct Feed<'s> {
     /// Takes what is delivered in the store's place.
     relay: Option<&'s Arc<Intake>>,
     pub(crate) delivered: bool,
+    pace: Pace,
 }
 
 impl<'s> Feed<'s> {
     pub(crate) fn new(shared: &'s Arc<Shared>, slot: usize) -> Self {
-        Self { shared, slot, relay: None, delivered: false }
+        Self { shared, slot, relay: None, delivered: false, pace: Pace::default() }
     }
 
     /// A feed whose documents are passed on unread; `shared` has no source, only settings.
     pub(crate) fn relayed(shared: &'s Arc<Shared>, relay: &'s Arc<Intake>) -> Self {
-        Self { shared, slot: 0, relay: Some(relay), delivered: false }
+        Self { shared, slot: 0, relay: Some(relay), delivered: false, pace: Pace::default() }
     }
 
     /// Hands over a version. Bytes equal to the last ones are silence.
+    ///
+    /// Versions that come faster than the limit make this last longer, after the version is in service: what comes
+    /// meanwhile is for the source to skip or to keep waiting.
     ///
     /// Parsing and compiling happen on a thread of their own; the future ends when the document is in service or refused.
     pub async fn deliver(&mut self, delivery: Delivery) -> Verdict {
@@ -117,7 +122,12 @@ impl<'s> Feed<'s> {
             return relay.receive(delivery, self.max_bytes()).await;
         }
         match tokio::task::spawn_blocking(move || shared.receive(slot, delivery)).await {
-            Ok(verdict) => verdict,
+            Ok((verdict, worked)) => {
+                if worked {
+                    tokio::time::sleep(self.pace.rest()).await;
+                }
+                verdict
+            }
             Err(failure) => {
                 let cause =
                     failure.try_into_panic().map_or_else(|error| error.to_string(), |p| panic_text(&*p));

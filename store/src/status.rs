@@ -1,7 +1,7 @@
 //! What is known about each source, for whoever asks: readiness, metrics, logs, the command line.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use engine::Problem;
 
@@ -16,6 +16,9 @@ pub enum State {
     Ok,
     /// The origin's latest document was refused; the one before it, if any, is in service.
     Refused,
+    /// The origin's latest document takes so many flags away that it waits for confirmation; the one before it is in
+    /// service.
+    Held,
     /// The origin cannot be read: the file is missing, the server does not answer. It is tried again.
     Unreachable,
     /// The source gave up for good.
@@ -29,10 +32,44 @@ impl State {
             Self::Pending => "pending",
             Self::Ok => "ok",
             Self::Refused => "refused",
+            Self::Held => "held",
             Self::Unreachable => "unreachable",
             Self::Stopped => "stopped",
         }
     }
+}
+
+/// Where the document in service came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// There is none.
+    Nothing,
+    /// From the origin, in the life of this process.
+    Origin,
+    /// From the copy on disk: the origin has not shown a good document since the start.
+    Copy,
+}
+
+impl Served {
+    /// The same in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Origin => "origin",
+            Self::Copy => "copy",
+        }
+    }
+}
+
+/// How the copies on disk are doing.
+#[derive(Clone, Debug, Default)]
+pub struct Copied {
+    /// When the document of the newest copy was accepted.
+    pub at: Option<SystemTime>,
+    /// Copies that could not be written.
+    pub failures: u64,
+    /// Why the latest one could not be written; it is tried again.
+    pub error: Option<String>,
 }
 
 /// What is known about a source.
@@ -48,6 +85,15 @@ pub struct SourceStatus {
     pub state: State,
     /// Whether a document of it is in service.
     pub ready: bool,
+    /// Where the document in service came from.
+    pub served: Served,
+    /// Since when the document in service may be out of date: at once if it is a copy, after a grace time if the origin
+    /// cannot be read or has a document that is not taken.
+    pub stale: Option<Seen>,
+    /// Since when `state` is not `Ok`.
+    pub troubled: Option<Seen>,
+    /// The copies on disk; `None` if none are kept.
+    pub copied: Option<Copied>,
     /// When the origin last showed the document in service, or showed it again.
     pub last_success: Option<Seen>,
     /// SHA-256 of the document in service, in hexadecimal.
@@ -60,6 +106,8 @@ pub struct SourceStatus {
     pub accepted: u64,
     /// Documents refused.
     pub refused: u64,
+    /// Documents held back because they remove so much.
+    pub held: u64,
     /// Flags in service, shadowed ones included.
     pub flags: usize,
     /// Why `state` is not `Ok`.
@@ -99,6 +147,14 @@ pub struct Kept {
     pub total: usize,
 }
 
+impl Seen {
+    /// The moment `at` of the wall clock, as of `now`.
+    pub(crate) fn long_ago(at: SystemTime, now: Self) -> Self {
+        let age = now.at.duration_since(at).unwrap_or_default();
+        Self { at, since: now.since.checked_sub(age).unwrap_or(now.since) }
+    }
+}
+
 impl Notices {
     /// How many of a kind are kept per source; beyond that they are counted.
     pub(crate) const KEPT: usize = 100;
@@ -128,6 +184,16 @@ impl Kept {
 }
 
 impl SourceStatus {
+    /// How long the source has been out of touch: not at all while all is well. Reckoned from when the origin last showed
+    /// the document in service; for a copy, from when that was accepted.
+    pub fn out_of_touch(&self) -> Duration {
+        match (self.state, self.last_success) {
+            (State::Ok, _) => Duration::ZERO,
+            (_, Some(seen)) => seen.since.elapsed(),
+            (_, None) => Duration::MAX,
+        }
+    }
+
     pub(crate) fn new(origin: &Origin) -> Self {
         Self {
             name: Arc::clone(origin.name()),
@@ -135,12 +201,17 @@ impl SourceStatus {
             kind: origin.provider().into(),
             state: State::Pending,
             ready: false,
+            served: Served::Nothing,
+            stale: None,
+            troubled: None,
+            copied: None,
             last_success: None,
             revision: None,
             origin_revision: None,
             generation: 0,
             accepted: 0,
             refused: 0,
+            held: 0,
             flags: 0,
             error: None,
             problems: Notices::default(),

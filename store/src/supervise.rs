@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::intake::Shared;
 use crate::source::{Feed, Retry, Source, SourceError, panic_text};
+use crate::tend::fall_back;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -21,6 +22,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>, slot: usize, mut source: Box<
         let mut feed = Feed::new(&shared, slot);
         let Err(error) = contained(&mut *source, &mut feed).await;
         failures = if feed.delivered { 0 } else { failures + 1 };
+        fall_back(&shared, slot).await;
         shared.unreachable(slot, &error);
         match error.retry {
             Retry::Never => return,

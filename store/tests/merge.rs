@@ -61,7 +61,8 @@ async fn suite_in_memory() {
 async fn the_losing_layer_is_kept_and_comes_back() {
     let (low, low_handle) = memory("low", flags([("both", "low"), ("mine", "low")]));
     let (high, high_handle) = memory("high", flags([("both", "high")]));
-    let store = Store::open(settings(), vec![low, high]);
+    let settings = Settings { shrink_hold: None, ..settings() };
+    let store = Store::open(settings, vec![low, high]);
     store.first_load().await;
     let both = |store: &Store, selector: &Selector<'_>| answer(store, selector, "both");
     assert_eq!(both(&store, &Selector::Any).as_deref(), Some("high"));

@@ -1,6 +1,6 @@
 //! An HTTP server whose every answer a test decides, over TLS or not.
 
-#![allow(unreachable_pub, clippy::expect_used, reason = "a module of several test binaries")]
+#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "a module of several test binaries")]
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,0 +1,313 @@
+//! Last known good: the documents of a source that were accepted, as files that survive the process.
+//!
+//! ```text
+//! <state dir>/sources/<hash of the origin>/00000000000000000042.copy
+//!     hoist-copy/1 <SHA-256 of all that follows>
+//!     {"origin": ..., "format": ..., "revision": ..., "at": ...}
+//!     the document as it came
+//! ```
+//!
+//! A file appears whole, by renaming, or not at all. One that does not match its checksum is as good as missing, and the
+//! one before it is used.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::document::Format;
+use crate::intake::hex;
+use crate::origin::Origin;
+
+const MAGIC: &str = "hoist-copy/1 ";
+const ENDING: &str = "copy";
+/// What a file may have beside its document.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// A document that was accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    /// The bytes as they came.
+    pub(crate) bytes: Vec<u8>,
+    /// What they are.
+    pub(crate) format: Format,
+    /// What the origin calls this version.
+    pub(crate) revision: Option<String>,
+    /// When it was accepted.
+    pub(crate) at: SystemTime,
+}
+
+/// The second line of a file.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    origin: String,
+    format: String,
+    revision: Option<String>,
+    /// Unix seconds.
+    at: u64,
+}
+
+/// The copies of one source, oldest first by number.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    folder: PathBuf,
+    origin: String,
+    /// How many copies are kept.
+    kept: usize,
+    /// The most bytes of a document.
+    most: usize,
+}
+
+impl Shelf {
+    /// The shelf of `origin`; `twin` counts the origins before it that have the same name.
+    pub(crate) fn new(state_dir: &Path, origin: &Origin, twin: usize, kept: usize, most: usize) -> Self {
+        let mut hash = Sha256::new();
+        for part in [origin.provider(), origin.name(), &origin.view(), &twin.to_string()] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        // Names may hold credentials: only a hash of them goes to disk.
+        let folder = state_dir.join("sources").join(&hex(&hash.finalize())[..32]);
+        Self { folder, origin: origin.to_string(), kept: kept.max(1), most }
+    }
+
+    /// The copy that `back` whole copies follow. What is broken or of the future is logged and does not count.
+    pub(crate) fn generation(&self, back: usize) -> Option<Copy> {
+        let numbers = self.numbers().unwrap_or_default().into_iter().rev();
+        let mut whole = numbers.filter_map(|number| {
+            let path = self.path(number);
+            read(&path, self.most)
+                .inspect_err(|error| {
+                    tracing::error!(source = self.origin, copy = %path.display(), %error, "copy on disk ignored");
+                })
+                .ok()
+        });
+        whole.nth(back)
+    }
+
+    /// Adds a copy and lets go of the oldest beyond what is kept; the copy is on disk when this returns. A document that
+    /// the newest copy has already, as after a restart, is not written again.
+    pub(crate) fn put(&self, copy: &Copy) -> io::Result<()> {
+        private(fs::DirBuilder::new().recursive(true)).create(&self.folder)?;
+        let numbers = self.numbers()?;
+        let newest = numbers.last().and_then(|number| read(&self.path(*number), self.most).ok());
+        if newest.is_some_and(|newest| newest.bytes == copy.bytes && newest.format == copy.format) {
+            return Ok(());
+        }
+        let number = numbers.last().map_or(1, |last| last + 1);
+        let unfinished = self.folder.join(format!("{number:020}.{}", std::process::id()));
+        let written = write(&unfinished, &self.text(copy)?, &copy.bytes)
+            .and_then(|()| fs::rename(&unfinished, self.path(number)))
+            .and_then(|()| File::open(&self.folder)?.sync_all());
+        if written.is_err() {
+            // A disk that is full has no room for halves; if it cannot be removed, nobody reads it either.
+            let _ = fs::remove_file(&unfinished);
+        }
+        written?;
+        self.tidy(&numbers, number);
+        Ok(())
+    }
+
+    /// Removes copies beyond those kept, and what a writer that was killed has left. Failing is no harm.
+    fn tidy(&self, before: &[u64], newest: u64) {
+        let surplus = (before.len() + 1).saturating_sub(self.kept);
+        for number in &before[..surplus.min(before.len())] {
+            let _ = fs::remove_file(self.path(*number));
+        }
+        let leftovers = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in leftovers.filter(|path| path.extension().is_none_or(|ending| ending != ENDING)) {
+            let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+            if number.is_some_and(|number| number <= newest) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    fn text(&self, copy: &Copy) -> io::Result<Vec<u8>> {
+        let head = Head {
+            origin: self.origin.clone(),
+            format: copy.format.as_str().to_owned(),
+            revision: copy.revision.clone(),
+            at: copy.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        };
+        let mut line = serde_json::to_vec(&head)?;
+        line.push(b'\n');
+        let digest = Sha256::new().chain_update(&line).chain_update(&copy.bytes).finalize();
+        let mut text = format!("{MAGIC}{}\n", hex(&digest)).into_bytes();
+        text.append(&mut line);
+        if text.len() > HEAD_BYTES {
+            return Err(io::Error::other("the origin's name or revision is too long"));
+        }
+        Ok(text)
+    }
+
+    fn numbers(&self) -> io::Result<Vec<u64>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let number = |path: PathBuf| {
+            let named = path.extension().is_some_and(|ending| ending == ENDING);
+            named.then(|| path.file_stem()?.to_str()?.parse::<u64>().ok()).flatten()
+        };
+        let mut numbers: Vec<u64> = entries.flatten().filter_map(|entry| number(entry.path())).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:020}.{ENDING}"))
+    }
+}
+
+/// Reads a copy whole, at most one byte more than it may have.
+fn read(path: &Path, most: usize) -> io::Result<Copy> {
+    let mut file = Vec::new();
+    let most = most.saturating_add(HEAD_BYTES);
+    File::open(path)?.take(most as u64 + 1).read_to_end(&mut file)?;
+    if file.len() > most {
+        return Err(io::Error::other("larger than a document may be"));
+    }
+    let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    let line = |from: usize| {
+        let end = file[from..].iter().take(HEAD_BYTES).position(|byte| *byte == b'\n');
+        end.map(|end| from + end).ok_or_else(|| broken("cut off"))
+    };
+    let first = line(0)?;
+    let digest = std::str::from_utf8(&file[..first]).ok().and_then(|text| text.strip_prefix(MAGIC));
+    let digest = digest.ok_or_else(|| broken("not a copy that this version can read"))?;
+    if *hex(&Sha256::digest(&file[first + 1..])) != *digest {
+        return Err(broken("the checksum does not match: cut off or changed"));
+    }
+    let second = line(first + 1)?;
+    let head: Head = serde_json::from_slice(&file[first + 1..second])?;
+    let format = Format::named(&head.format).ok_or_else(|| broken("in a format of the future"))?;
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs(head.at)).unwrap_or(UNIX_EPOCH);
+    file.drain(..=second);
+    Ok(Copy { bytes: file, format, revision: head.revision, at })
+}
+
+fn write(path: &Path, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(head)?;
+    file.write_all(body)?;
+    file.sync_all()
+}
+
+/// Flags may be nobody else's business.
+fn private(builder: &mut fs::DirBuilder) -> &mut fs::DirBuilder {
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(builder, 0o700);
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf(folder: &Path) -> Shelf {
+        let origin = Origin::new("http", "https://me:hunter2@h/flags.json", serde_json::Map::new());
+        Shelf::new(folder, &origin, 0, 3, 1_000)
+    }
+
+    fn copy(text: &str) -> Copy {
+        let at = UNIX_EPOCH + Duration::from_secs(1_000);
+        Copy { bytes: text.as_bytes().to_vec(), format: Format::Yaml, revision: Some("\"e\"".to_owned()), at }
+    }
+
+    fn newest(shelf: &Shelf) -> String {
+        text(shelf.generation(0))
+    }
+
+    fn text(copy: Option<Copy>) -> String {
+        copy.map(|copy| String::from_utf8(copy.bytes).expect("UTF-8")).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_put_comes_back_and_generations_are_bounded() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let shelf = shelf(folder.path());
+        assert!(shelf.generation(0).is_none());
+        for number in 1..=5 {
+            shelf.put(&copy(&format!("flags: {number}\n"))).expect("put");
+        }
+        let newest = shelf.generation(0).expect("a copy");
+        assert_eq!((newest.format, newest.revision.as_deref()), (Format::Yaml, Some("\"e\"")));
+        assert_eq!(newest.at, UNIX_EPOCH + Duration::from_secs(1_000));
+        let all: Vec<String> = (0..4).map(|back| text(shelf.generation(back))).collect();
+        assert_eq!(all, ["flags: 5\n", "flags: 4\n", "flags: 3\n", ""]);
+        let files: Vec<_> = fs::read_dir(&shelf.folder).expect("a folder").flatten().collect();
+        assert_eq!(files.len(), 3, "{files:?}");
+        let bytes = fs::read(shelf.path(5)).expect("a file");
+        assert!(!String::from_utf8_lossy(&bytes).contains("hunter2"));
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_noticed() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let shelf = shelf(folder.path());
+        shelf.put(&copy("old")).expect("put");
+        shelf.put(&copy("new and longer")).expect("put");
+        let whole = fs::read(shelf.path(2)).expect("a file");
+        for end in 0..whole.len() {
+            fs::write(shelf.path(2), &whole[..end]).expect("write");
+            assert_eq!(newest(&shelf), "old", "cut at {end}");
+            let mut changed = whole.clone();
+            changed[end] ^= 1;
+            fs::write(shelf.path(2), changed).expect("write");
+            assert_eq!(newest(&shelf), "old", "changed at {end}");
+        }
+        fs::write(shelf.path(2), whole).expect("write");
+        assert_eq!(newest(&shelf), "new and longer");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_not_read_and_goes() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let shelf = shelf(folder.path());
+        shelf.put(&copy("old")).expect("put");
+        let left = shelf.folder.join(format!("{:020}.{}", 2, 1));
+        fs::write(&left, "half").expect("write");
+        assert_eq!(newest(&shelf), "old");
+        shelf.put(&copy("new")).expect("put");
+        assert_eq!(newest(&shelf), "new");
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn a_copy_that_is_too_large_is_ignored() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let shelf = shelf(folder.path());
+        shelf.put(&copy("old")).expect("put");
+        let huge = File::create(shelf.path(2)).expect("create");
+        huge.set_len(1 << 40).expect("a hole");
+        assert_eq!(newest(&shelf), "old");
+    }
+
+    #[test]
+    fn origins_that_differ_have_shelves_of_their_own() {
+        let folder = Path::new("/state");
+        let place = |provider: &str, name: &str, options: &str, twin: usize| {
+            let options = serde_json::from_str(options).expect("options");
+            Shelf::new(folder, &Origin::new(provider, name, options), twin, 1, 1).folder
+        };
+        let all = [
+            place("http", "https://h/a", "{}", 0),
+            place("http", "https://h/a", "{}", 1),
+            place("grpc", "https://h/a", "{}", 0),
+            place("http", "https://h/b", "{}", 0),
+            place("http", "https://h/a", r#"{"selector": "x"}"#, 0),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[at + 1..].contains(one), "{all:?}");
+        }
+        assert_eq!(all[0], place("http", "https://h/a", r#"{"authHeader": "changes"}"#, 0));
+    }
+}
