@@ -213,11 +213,11 @@ impl App {
 
     /// Turns true once every source has flags in service, or patience is over.
     fn open_when_loaded(&self) -> watch::Receiver<bool> {
-        let (open, opened) = watch::channel(self.store.ready());
+        let (open, opened) = watch::channel(self.store.loaded());
         let store = Arc::clone(&self.store);
         tokio::spawn(async move {
             let mut news = store.subscribe_status();
-            let loaded = news.wait_for(|_| store.ready());
+            let loaded = news.wait_for(|_| store.loaded());
             if tokio::time::timeout(PATIENCE, loaded).await.is_err() {
                 tracing::warn!("not every source has flags yet; sync clients get what there is");
             }

@@ -48,6 +48,13 @@ pub fn settings(config: &Config, clock: fn() -> SystemTime) -> Settings {
     };
     settings.strict = config.strict;
     settings.max_bytes = usize::try_from(config.max_document_bytes).unwrap_or(usize::MAX);
+    let resilience = &config.resilience;
+    settings.state_dir.clone_from(&resilience.state_dir);
+    settings.generations = resilience.generations;
+    settings.readiness = resilience.readiness;
+    settings.stale_after = resilience.stale_after;
+    settings.stale_answers = resilience.stale_answers;
+    settings.shrink_hold = resilience.shrink_hold;
     settings
 }
 
@@ -113,10 +120,11 @@ fn path(path: &Path) -> Value {
     path.to_string_lossy().into()
 }
 
-/// Why a start should not go on after [`Store::first_load`], as flagd would not: an origin is not there (contract 1.3). A
-/// document that is there and broken is no reason; it can be mended.
+/// Why a start should not go on after [`Store::first_load`], as flagd would not: an origin is not there (contract 1.3), and
+/// no copy of it either. A document that is there and broken is no reason; it can be mended.
 pub fn absent(first: &[SourceStatus]) -> Option<String> {
-    let absent = first.iter().find(|status| matches!(status.state, State::Unreachable | State::Stopped))?;
+    let gone = |status: &&SourceStatus| matches!(status.state, State::Unreachable | State::Stopped);
+    let absent = first.iter().find(|status| !status.ready && gone(status))?;
     Some(format!(
         "source `{}` cannot be read: {}",
         absent.origin,

@@ -34,7 +34,7 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A source is not there at the start.
-    #[error("{0}; create it, or correct the source's address, and start again")]
+    #[error("{0}; create it, correct the source's address, or start with --on-missing-source=wait")]
     Absent(String),
     /// The system refuses threads or signal handlers.
     #[error("cannot set up the process: {0}")]
@@ -105,7 +105,7 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     let mut serving = tokio::spawn(serve::serve(services, management, closing, grace));
     let fresh = certificate.clone().map(|certificate| tokio::spawn(certificate.keep_fresh()));
     let ended = tokio::select! {
-        absent = first_load(&store) => Err(StartError::Absent(absent)),
+        absent = first_load(&store, config.resilience.wait_for_sources) => Err(StartError::Absent(absent)),
         () = signals.asked_to_end(certificate.as_deref()) => Ok(()),
     };
     tracing::info!("shutting down");
@@ -122,13 +122,13 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     ended.and(down)
 }
 
-/// Says what is missing, if a source is not there at the start; otherwise never ends.
-async fn first_load(store: &Store) -> String {
+/// Says what is missing, if a source is not there at the start and nobody wants to wait for it; otherwise never ends.
+async fn first_load(store: &Store, wait: bool) -> String {
     let first = store.first_load().await;
-    if let Some(absent) = sources::absent(&first) {
+    if let Some(absent) = sources::absent(&first).filter(|_| !wait) {
         return absent;
     }
-    if store.ready() {
+    if store.loaded() {
         tracing::info!(flags = store.read().flags().len(), "ready");
     } else {
         tracing::warn!("not ready: a source has no flags in service; it is followed until it has");

@@ -9,6 +9,7 @@ mod file;
 mod given;
 mod origin;
 mod proxy;
+mod resilience;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use given::Places;
 pub use error::{ConfigError, SetBy};
 pub use origin::{Oauth, OriginConfig, Provider};
 pub use proxy::ProxyConfig;
+pub use resilience::Resilience;
 pub use secret::{Address, Secret};
 
 /// Request header bytes when the setting is 0: what Go's server takes.
@@ -68,6 +70,8 @@ pub struct Config {
     pub strict: bool,
     /// Largest flag document in bytes.
     pub max_document_bytes: u64,
+    /// What happens when sources fail.
+    pub resilience: Resilience,
     /// How long open requests may take to end on shutdown.
     pub shutdown_timeout: Duration,
 }
@@ -183,6 +187,7 @@ impl Config {
             fractional: places.get("fractional").choice(&[("v2", Fractional::V2), ("v3", Fractional::V3)])?,
             strict: places.get("strict").switch()?,
             max_document_bytes: document_bytes(&places)?,
+            resilience: Resilience::read(&places)?,
             shutdown_timeout: places.get("shutdown-timeout").duration()?,
             file: file.map(|file| file.path),
         })

@@ -48,6 +48,17 @@ fn ports_are_never_wrapped_or_guessed() {
 }
 
 #[test]
+fn readiness_and_generations_say_what_they_may_be() {
+    for wrong in ["ready", "max-age=", "max-age=10", "max-age"] {
+        let said = message(flags(&["--readiness", wrong]));
+        assert!(said.contains("max-age=10m") && said.contains("--readiness"), "{said}");
+    }
+    for wrong in ["0", "-1", "1001"] {
+        assert!(message(flags(&["--generations", wrong])).contains("from 1 to 1000"), "{wrong}");
+    }
+}
+
+#[test]
 fn a_kubernetes_service_link_is_no_port() {
     let config = variable("FLAGD_PORT", "tcp://10.0.0.1:8013").unwrap();
     assert_eq!(config.listen.port, 8013);

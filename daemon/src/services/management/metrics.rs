@@ -33,14 +33,14 @@ fn flags(out: &mut Exposition, store: &Store) {
     out.family("hoistd_flags", Kind::Gauge, "Flags in service, of all sources.")
         .sample(&[("state", "enabled")], enabled)
         .sample(&[("state", "disabled")], snapshot.flags().len() - enabled);
-    let help = "Whether every source has flags in service.";
+    let help = "Whether the daemon is ready, as --readiness has it.";
     out.family("hoistd_ready", Kind::Gauge, help).sample(&[], u8::from(store.ready()));
 }
 
 /// One family about sources: its name, its help and what it says about one of them.
 type Family = (&'static str, Kind, &'static str, fn(&SourceStatus) -> Option<f64>);
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 11] = [
     ("hoistd_source_up", Kind::Gauge, "Whether the source's latest document is in service.", |status| {
         Some(if status.state == State::Ok { 1.0 } else { 0.0 })
     }),
@@ -49,6 +49,30 @@ const FAMILIES: [Family; 6] = [
         Kind::Gauge,
         "When the source last showed the document in service.",
         |status| Some(status.last_success?.at.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()),
+    ),
+    ("hoistd_source_last_success_age_seconds", Kind::Gauge, "How long ago that was.", |status| {
+        Some(status.last_success?.since.elapsed().as_secs_f64())
+    }),
+    ("hoistd_source_stale", Kind::Gauge, "Whether the source's flags may be out of date.", |status| {
+        Some(f64::from(u8::from(status.stale.is_some())))
+    }),
+    (
+        "hoistd_source_held",
+        Kind::Gauge,
+        "Whether a document waits for confirmation because it removes most flags.",
+        |status| Some(f64::from(u8::from(status.state == State::Held))),
+    ),
+    (
+        "hoistd_source_copy_timestamp_seconds",
+        Kind::Gauge,
+        "When the document of the newest copy on disk was accepted.",
+        |status| Some(status.copied.as_ref()?.at?.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()),
+    ),
+    (
+        "hoistd_source_copy_errors_total",
+        Kind::Counter,
+        "Copies that could not be written to disk.",
+        |status| Some(status.copied.as_ref()?.failures as f64),
     ),
     (
         "hoistd_source_flags",

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! /healthz   200 while the process serves
-//! /readyz    200 once every source has flags in service, else 412; says why to whoever asks for JSON
+//! /readyz    200 once every source has flags in service, as fresh as --readiness asks, else 412; says why to whoever
+//!            asks for JSON
 //! /metrics   Prometheus text
 //! gRPC       grpc.health.v1.Health
 //! ```

@@ -2,7 +2,7 @@
 //!
 //! Sources go by the name that people may see, without credentials.
 
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::Problem;
 use serde::Serialize;
@@ -24,6 +24,11 @@ struct Source<'s> {
     kind: &'s str,
     state: &'static str,
     ready: bool,
+    /// Where the document in service came from: `origin`, `copy` (on disk) or `nothing`.
+    served: &'static str,
+    /// Whether the flags in service may be out of date, and for how long they have been.
+    stale: bool,
+    stale_seconds: Option<f64>,
     flags: usize,
     generation: u64,
     /// SHA-256 of the document in service.
@@ -35,12 +40,24 @@ struct Source<'s> {
     last_success_age_seconds: Option<f64>,
     accepted: u64,
     refused: u64,
+    held: u64,
+    /// The copies on disk, if any are kept.
+    copy: Option<CopyOnDisk<'s>>,
     error: Option<&'s str>,
     problems: List<Fault<'s>>,
     /// Keys of flags that stay as an earlier document had them.
     kept: List<&'s str>,
     /// Flags that a source of higher priority defines too.
     shadowed: List<Fault<'s>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CopyOnDisk<'s> {
+    /// When its document was accepted, in Unix seconds.
+    timestamp: Option<f64>,
+    failures: u64,
+    error: Option<&'s str>,
 }
 
 /// The first ones of a possibly longer list.
@@ -83,15 +100,23 @@ impl<'s> Source<'s> {
             kind: &status.kind,
             state: status.state.as_str(),
             ready: status.ready,
+            served: status.served.as_str(),
+            stale: status.stale.is_some(),
+            stale_seconds: status.stale.map(|stale| stale.since.elapsed().as_secs_f64()),
             flags: status.flags,
             generation: status.generation,
             revision: status.revision.as_deref(),
             origin_revision: status.origin_revision.as_deref(),
-            last_success_timestamp: seen
-                .and_then(|seen| Some(seen.at.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())),
+            last_success_timestamp: seen.and_then(|seen| unix(seen.at)),
             last_success_age_seconds: seen.map(|seen| seen.since.elapsed().as_secs_f64()),
             accepted: status.accepted,
             refused: status.refused,
+            held: status.held,
+            copy: status.copied.as_ref().map(|copied| CopyOnDisk {
+                timestamp: copied.at.and_then(unix),
+                failures: copied.failures,
+                error: copied.error.as_deref(),
+            }),
             error: status.error.as_deref(),
             problems: List::of(&status.problems),
             kept: List {
@@ -101,6 +126,10 @@ impl<'s> Source<'s> {
             shadowed: List::of(&status.shadowed),
         }
     }
+}
+
+fn unix(at: SystemTime) -> Option<f64> {
+    Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
 }
 
 impl<'s> List<Fault<'s>> {
