@@ -19,21 +19,23 @@ use suite::on_disk::OnDisk;
 use suite::{Backend, answer, document, serves, settings, until};
 use tempfile::TempDir;
 
-/// A document behind a URL that is asked for every second and has one second to answer.
+/// A document behind a URL that is asked for every second.
 struct Http {
     server: Server,
     path: &'static str,
+    /// How many seconds an answer may take.
+    patience: u64,
 }
 
 impl Http {
     async fn new(path: &'static str) -> Self {
-        Self { server: Server::start(false).await, path }
+        Self { server: Server::start(false).await, path, patience: 9 }
     }
 }
 
 impl Backend for Http {
     fn follow(&self) -> (Origin, Box<dyn Source>) {
-        let options: Map<String, Value> = [("interval", json!(1)), ("timeoutS", json!(1))]
+        let options: Map<String, Value> = [("interval", json!(1)), ("timeoutS", json!(self.patience))]
             .map(|(name, value)| (name.to_owned(), value))
             .into_iter()
             .collect();
@@ -135,7 +137,7 @@ async fn servers_that_misbehave() {
         ("truncated", Answer::Truncated),
         ("slow drip", Answer::Drip),
     ] {
-        let mut http = Http::new("/flags.json").await;
+        let mut http = Http { patience: 1, ..Http::new("/flags.json").await };
         cell(name, &mut http, State::Unreachable, |http| http.server.script().always = Some(fault)).await;
     }
 }
