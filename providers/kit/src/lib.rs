@@ -1,0 +1,1 @@
+//! What every OpenFeature provider of hoist is made of.
