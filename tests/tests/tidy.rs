@@ -23,7 +23,12 @@ const LAYERS: &[(&str, Option<&[&str]>)] = &[
     ("hoist-store", Some(&["hoist-engine", "hoist-proto"])),
     ("hoistd", Some(&["hoist-engine", "hoist-proto", "hoist-schemas", "hoist-store"])),
     ("hoist-provider-kit", Some(&[])),
-    ("hoist-provider-*", Some(&["hoist-engine", "hoist-proto", "hoist-provider-kit", "hoist-store"])),
+    ("hoist-provider-local", Some(&["hoist-engine", "hoist-provider-kit"])),
+    (
+        "hoist-provider-*",
+        Some(&["hoist-engine", "hoist-proto", "hoist-provider-kit", "hoist-provider-local", "hoist-store"]),
+    ),
+    ("hoist", None),
     ("tests", None),
     ("examples", None),
 ];
@@ -55,10 +60,11 @@ const IMPURE: &[&str] = &[
 ];
 
 /// Where the wall clock may be read.
-const CLOCK: &[&str] = &["daemon/src/ask.rs"];
+const CLOCK: &[&str] = &["daemon/src/ask.rs", "providers/local/src/clock.rs"];
 
 /// Where the environment and the command line may be read.
-const ENVIRONMENT: &[&str] = &["daemon/src/args.rs", "daemon/src/args/"];
+const ENVIRONMENT: &[&str] =
+    &["daemon/src/args.rs", "daemon/src/args/", "/src/from_env.rs", "/options/from_env.rs"];
 
 /// Where messages of the wire may be named.
 const WIRE: &[&str] =
