@@ -147,6 +147,9 @@ pub enum Held<'a> {
     Str(&'a str),
     /// JSON of any kind.
     Json(&'a serde_json::Value),
+    /// JSON whose numbers went through doubles, as all do in flagd's engine and in protobuf's `Struct`: what is whole and
+    /// exact is read as a whole number, since nobody can tell `640` from `640.0` any more.
+    Doubles(&'a serde_json::Value),
     /// A value of the SDK, of any kind.
     Value(&'a Value),
 }
@@ -157,8 +160,8 @@ pub enum Facts<'a> {
     /// None.
     #[default]
     None,
-    /// Keys and JSON values; those that the SDK cannot carry are left out.
-    Json(&'a [(Box<str>, serde_json::Value)]),
+    /// Keys and JSON values; those that the SDK cannot carry are left out. Of two values of one key, the first list's counts.
+    Json([&'a [(Box<str>, serde_json::Value)]; 2]),
     /// As the SDK has it.
     Sdk(&'a FlagMetadata),
 }
@@ -168,8 +171,9 @@ impl Facts<'_> {
     pub fn to_metadata(self) -> FlagMetadata {
         match self {
             Self::None => FlagMetadata::default(),
-            Self::Json(entries) => {
-                value::metadata_from_json(entries.iter().map(|(key, value)| (&**key, value)))
+            Self::Json([first, second]) => {
+                let entries = second.iter().chain(first);
+                value::metadata_from_json(entries.map(|(key, value)| (&**key, value)))
             }
             Self::Sdk(metadata) => metadata.clone(),
         }

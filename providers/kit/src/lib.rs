@@ -65,4 +65,4 @@ pub use event::{Event, EventKind, State};
 pub use handle::{Handle, NotReady};
 pub use provider::Provider;
 pub use resolver::{Local, Resolver};
-pub use value::{FlagValue, from_json, metadata_from_json, to_json};
+pub use value::{FlagValue, from_json, metadata_from_json, of_double, to_json};

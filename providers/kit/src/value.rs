@@ -43,7 +43,8 @@ impl FlagValue for bool {
         match held {
             Held::Bool(value)
             | Held::Value(&Value::Bool(value))
-            | Held::Json(&serde_json::Value::Bool(value)) => Ok(value),
+            | Held::Json(&serde_json::Value::Bool(value))
+            | Held::Doubles(&serde_json::Value::Bool(value)) => Ok(value),
             _ => Err(error::mismatch(kind(held), Type::Bool)),
         }
     }
@@ -56,13 +57,14 @@ impl FlagValue for i64 {
     fn read(held: Held<'_>) -> Result<Self, EvaluationError> {
         match held {
             Held::Int(value) | Held::Value(&Value::Int(value)) => Ok(value),
-            Held::Float(value) | Held::Value(&Value::Float(value)) => whole(value),
-            Held::Json(serde_json::Value::Number(number)) => match number.as_i64() {
+            Held::Float(value) | Held::Value(&Value::Float(value)) => exact(value),
+            Held::Json(serde_json::Value::Number(number))
+            | Held::Doubles(serde_json::Value::Number(number)) => match number.as_i64() {
                 Some(value) => Ok(value),
                 None if number.is_u64() => {
                     Err(error::unfit(format!("{number} does not fit into 64 signed bits")))
                 }
-                None => whole(number.as_f64().unwrap_or(f64::NAN)),
+                None => exact(number.as_f64().unwrap_or(f64::NAN)),
             },
             _ => Err(error::mismatch(kind(held), Type::Int)),
         }
@@ -77,7 +79,8 @@ impl FlagValue for f64 {
         match held {
             Held::Float(value) | Held::Value(&Value::Float(value)) => Ok(value),
             Held::Int(value) | Held::Value(&Value::Int(value)) => double(value),
-            Held::Json(serde_json::Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
+            Held::Json(serde_json::Value::Number(number))
+            | Held::Doubles(serde_json::Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
                 (Some(value), _) => double(value),
                 (None, Some(value)) if !number.is_u64() => Ok(value),
                 _ => Err(error::unfit(format!("{number} is beyond 2^53, where a float is no longer exact"))),
@@ -108,7 +111,9 @@ impl FlagValue for StructValue {
 
     fn read(held: Held<'_>) -> Result<Self, EvaluationError> {
         match held {
-            Held::Json(json @ serde_json::Value::Object(_)) => from_json(json).and_then(Self::take),
+            Held::Json(serde_json::Value::Object(_)) | Held::Doubles(serde_json::Value::Object(_)) => {
+                owned(held).and_then(Self::take)
+            }
             Held::Value(Value::Struct(value)) => Ok(value.clone()),
             _ => Err(error::mismatch(kind(held), Type::Object)),
         }
@@ -142,6 +147,7 @@ impl FlagValue for serde_json::Value {
     fn read(held: Held<'_>) -> Result<Self, EvaluationError> {
         match held {
             Held::Json(json) => Ok(json.clone()),
+            Held::Doubles(json) => Ok(whole_json(json)),
             Held::Value(value) => to_json(value),
             Held::Bool(value) => Ok(value.into()),
             Held::Int(value) => Ok(value.into()),
@@ -159,7 +165,9 @@ impl FlagValue for serde_json::Value {
 pub(crate) fn text(held: Held<'_>) -> Result<&str, EvaluationError> {
     match held {
         Held::Str(text) => Ok(text),
-        Held::Value(Value::String(text)) | Held::Json(serde_json::Value::String(text)) => Ok(text),
+        Held::Value(Value::String(text))
+        | Held::Json(serde_json::Value::String(text))
+        | Held::Doubles(serde_json::Value::String(text)) => Ok(text),
         _ => Err(error::mismatch(kind(held), Type::String)),
     }
 }
@@ -172,6 +180,7 @@ pub(crate) fn owned(held: Held<'_>) -> Result<Value, EvaluationError> {
         Held::Float(value) => Ok(Value::Float(value)),
         Held::Str(value) => Ok(Value::String(value.to_owned())),
         Held::Json(json) => from_json(json),
+        Held::Doubles(json) => read_json(json, DEPTH, of_double),
         Held::Value(value) => Ok(value.clone()),
     }
 }
@@ -181,10 +190,34 @@ pub(crate) fn owned(held: Held<'_>) -> Result<Value, EvaluationError> {
 /// # Errors
 /// `TYPE_MISMATCH`: a `null` that is not a member, a whole number beyond 64 signed bits, or nesting beyond 128 levels.
 pub fn from_json(json: &serde_json::Value) -> Result<Value, EvaluationError> {
-    read_json(json, DEPTH)
+    read_json(json, DEPTH, Value::Float)
 }
 
-fn read_json(json: &serde_json::Value, depth: usize) -> Result<Value, EvaluationError> {
+/// A number that went through a double, as all do in protobuf's `Struct`: whole and exact, it is a whole number.
+pub fn of_double(value: f64) -> Value {
+    whole(value).map_or(Value::Float(value), Value::Int)
+}
+
+/// The same JSON with its whole doubles as whole numbers.
+fn whole_json(json: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Number(number) if number.is_f64() => {
+            number.as_f64().and_then(|value| whole(value).ok()).map_or_else(|| json.clone(), Json::from)
+        }
+        Json::Array(items) => items.iter().map(whole_json).collect(),
+        Json::Object(members) => {
+            members.iter().map(|(key, member)| (key.clone(), whole_json(member))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn read_json(
+    json: &serde_json::Value,
+    depth: usize,
+    double: fn(f64) -> Value,
+) -> Result<Value, EvaluationError> {
     use serde_json::Value as Json;
     let Some(depth) = depth.checked_sub(1) else {
         return Err(error::unfit(format!("the value is nested deeper than {DEPTH} levels")));
@@ -194,18 +227,18 @@ fn read_json(json: &serde_json::Value, depth: usize) -> Result<Value, Evaluation
         Json::Bool(value) => Value::Bool(*value),
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(value), _) => Value::Int(value),
-            (None, Some(value)) if !number.is_u64() => Value::Float(value),
+            (None, Some(value)) if !number.is_u64() => double(value),
             _ => return Err(error::unfit(format!("{number} does not fit into 64 signed bits"))),
         },
         Json::String(text) => Value::String(text.clone()),
         Json::Array(items) => {
-            Value::Array(items.iter().map(|item| read_json(item, depth)).collect::<Result<_, _>>()?)
+            Value::Array(items.iter().map(|item| read_json(item, depth, double)).collect::<Result<_, _>>()?)
         }
         Json::Object(members) => {
             let mut fields = StructValue::default();
             fields.fields.reserve(members.len());
             for (key, member) in members.iter().filter(|(_, member)| !member.is_null()) {
-                fields.fields.insert(key.clone(), read_json(member, depth)?);
+                fields.fields.insert(key.clone(), read_json(member, depth, double)?);
             }
             Value::Struct(fields)
         }
@@ -235,7 +268,8 @@ pub(crate) fn fields_to_json(fields: &HashMap<String, Value>) -> Result<serde_js
     members.collect::<Result<serde_json::Map<_, _>, _>>().map(serde_json::Value::Object)
 }
 
-/// Flag metadata from JSON members: booleans, numbers and strings. Others are left out, the SDK has no place for them.
+/// Flag metadata from JSON members: booleans, numbers and strings, whole numbers as such. Others are left out, the SDK has
+/// no place for them. Of two values of one key, the last counts.
 pub fn metadata_from_json<'j>(
     members: impl IntoIterator<Item = (&'j str, &'j serde_json::Value)>,
 ) -> FlagMetadata {
@@ -247,7 +281,9 @@ pub fn metadata_from_json<'j>(
             Json::String(text) => FlagMetadataValue::String(text.clone()),
             Json::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(value), _) => FlagMetadataValue::Int(value),
-                (None, Some(value)) => FlagMetadataValue::Float(value),
+                (None, Some(value)) => {
+                    whole(value).map_or(FlagMetadataValue::Float(value), FlagMetadataValue::Int)
+                }
                 (None, None) => continue,
             },
             Json::Null | Json::Array(_) | Json::Object(_) => continue,
@@ -264,13 +300,18 @@ pub(crate) fn number(value: f64) -> Result<serde_json::Value, EvaluationError> {
 }
 
 /// The whole number that `value` is.
-fn whole(value: f64) -> Result<i64, EvaluationError> {
+fn exact(value: f64) -> Result<i64, EvaluationError> {
+    whole(value).map_err(error::unfit)
+}
+
+/// As [`exact`], with the plain reason why not.
+fn whole(value: f64) -> Result<i64, String> {
     if value.fract() != 0.0 || !value.is_finite() {
-        return Err(error::unfit(format!("the flag's value is {value}, asked for as int: it is not whole")));
+        return Err(format!("the flag's value is {value}, asked for as int: it is not whole"));
     }
-    // Compared as doubles, where 2^53 is exact; the cast below then is too.
-    if value.abs() > EXACT as f64 {
-        return Err(error::unfit(format!("{value} is beyond 2^53, where a float is no exact int")));
+    // 2^53 itself may have been 2^53 + 1 before it became a double.
+    if value.abs() >= EXACT as f64 {
+        return Err(format!("{value} is beyond 2^53, where a float is no exact int"));
     }
     Ok(value as i64)
 }
@@ -285,13 +326,126 @@ fn double(value: i64) -> Result<f64, EvaluationError> {
 fn kind(held: Held<'_>) -> &'static str {
     use serde_json::Value as Json;
     match held {
-        Held::Bool(_) | Held::Json(Json::Bool(_)) | Held::Value(Value::Bool(_)) => "a bool",
+        Held::Bool(_) | Held::Value(Value::Bool(_)) => "a bool",
         Held::Int(_) | Held::Value(Value::Int(_)) => "an int",
         Held::Float(_) | Held::Value(Value::Float(_)) => "a float",
-        Held::Json(Json::Number(_)) => "a number",
-        Held::Str(_) | Held::Json(Json::String(_)) | Held::Value(Value::String(_)) => "a string",
-        Held::Json(Json::Array(_)) | Held::Value(Value::Array(_)) => "a list",
-        Held::Json(Json::Object(_)) | Held::Value(Value::Struct(_)) => "an object",
-        Held::Json(Json::Null) => "null",
+        Held::Str(_) | Held::Value(Value::String(_)) => "a string",
+        Held::Value(Value::Array(_)) => "a list",
+        Held::Value(Value::Struct(_)) => "an object",
+        Held::Json(json) | Held::Doubles(json) => match json {
+            Json::Null => "null",
+            Json::Bool(_) => "a bool",
+            Json::Number(_) => "a number",
+            Json::String(_) => "a string",
+            Json::Array(_) => "a list",
+            Json::Object(_) => "an object",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use open_feature::EvaluationErrorCode;
+    use serde_json::json;
+
+    use super::*;
+
+    const BEYOND: i64 = 9_007_199_254_740_993;
+
+    fn mismatch<T: std::fmt::Debug>(result: Result<T, EvaluationError>) -> bool {
+        result.is_err_and(|error| error.code == EvaluationErrorCode::TypeMismatch)
+    }
+
+    #[test]
+    fn ints() {
+        for (json, expected) in [
+            (json!(3), Some(3)),
+            (json!(-3.0), Some(-3)),
+            (json!(BEYOND), Some(BEYOND)),
+            (json!(i64::MIN), Some(i64::MIN)),
+            (json!(u64::MAX), None),
+            (json!(3.5), None),
+            (json!(1e300), None),
+            (json!(9_007_199_254_740_992.0), None),
+            (json!(9_007_199_254_740_991.0), Some(9_007_199_254_740_991)),
+            (json!("3"), None),
+            (json!(true), None),
+            (json!(null), None),
+        ] {
+            let read = i64::read(Held::Json(&json));
+            match expected {
+                Some(expected) => assert_eq!(read, Ok(expected), "{json}"),
+                None => assert!(mismatch(read), "{json}"),
+            }
+        }
+        assert!(mismatch(i64::read(Held::Float(f64::NAN))));
+        assert!(mismatch(i64::read(Held::Float(f64::INFINITY))));
+    }
+
+    #[test]
+    fn floats() {
+        for (json, expected) in [
+            (json!(3), Some(3.0)),
+            (json!(0.1), Some(0.1)),
+            (json!(-1e300), Some(-1e300)),
+            (json!(BEYOND), None),
+            (json!(u64::MAX), None),
+            (json!("0.1"), None),
+        ] {
+            let read = f64::read(Held::Json(&json));
+            match expected {
+                Some(expected) => assert_eq!(read, Ok(expected), "{json}"),
+                None => assert!(mismatch(read), "{json}"),
+            }
+        }
+    }
+
+    #[test]
+    fn json_goes_there_and_back() {
+        let json = json!({
+            "bool": true, "int": BEYOND, "float": 0.1, "whole": 1.0, "text": "a\u{1F600}",
+            "list": [1, [2.5, "x"], {"deep": [{"er": []}]}], "empty": {},
+        });
+        let value = from_json(&json).unwrap();
+        assert_eq!(to_json(&value).unwrap(), json);
+        assert_eq!(value.as_struct().unwrap().fields["whole"], Value::Float(1.0));
+        assert_eq!(StructValue::read(Held::Json(&json)).map(Value::Struct), Ok(value));
+    }
+
+    #[test]
+    fn whole_doubles_are_whole_again() {
+        let json = json!({"a": [1.0, 2.5, {"b": -3.0}], "big": 1e300});
+        let whole = json!({"a": [1, 2.5, {"b": -3}], "big": 1e300});
+        assert_eq!(owned(Held::Doubles(&json)), from_json(&whole));
+        assert_eq!(serde_json::Value::read(Held::Doubles(&json)), Ok(whole));
+        assert_eq!(of_double(-0.5), Value::Float(-0.5));
+    }
+
+    #[test]
+    fn nulls_are_left_out_of_objects_and_refused_elsewhere() {
+        let fields = StructValue::default().with_field("a", 1);
+        assert_eq!(from_json(&json!({"a": 1, "b": null})), Ok(Value::Struct(fields)));
+        assert!(mismatch(from_json(&json!([1, null]))));
+        assert!(mismatch(from_json(&json!(null))));
+    }
+
+    #[test]
+    fn what_cannot_be_carried_is_refused() {
+        let mut deep = json!(1);
+        for _ in 0..200 {
+            deep = json!([deep]);
+        }
+        assert!(mismatch(from_json(&deep)));
+        assert!(mismatch(from_json(&json!({"a": [u64::MAX]}))));
+        assert!(mismatch(to_json(&Value::Array(vec![Value::Float(f64::NAN)]))));
+    }
+
+    #[test]
+    fn metadata_takes_what_the_sdk_has_a_place_for() {
+        let json = json!({"b": true, "i": 1, "f": 0.5, "s": "x", "n": null, "o": {}, "l": []});
+        let members = json.as_object().unwrap();
+        let metadata = metadata_from_json(members.iter().map(|(key, value)| (key.as_str(), value)));
+        let expected = FlagMetadata::default().with_value("b", true).with_value("i", 1);
+        assert_eq!(metadata, expected.with_value("f", 0.5).with_value("s", "x"));
     }
 }

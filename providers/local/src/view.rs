@@ -1,0 +1,145 @@
+//! A snapshot as providers ask it.
+
+use std::sync::Arc;
+
+use engine::{Bump, Context, Fault, Flag, Reason, Resolution, Selector, Snapshot, Value, Variant};
+use kit::{Evaluate, Facts, Found, Held, Type, error};
+use open_feature::{EvaluationContext, EvaluationError, EvaluationReason};
+
+use crate::{arena, clock, lay};
+
+/// All flags at one moment, with what is laid over every context. Cheap to build for each new snapshot.
+#[derive(Clone, Debug)]
+pub struct FlagsView {
+    snapshot: Arc<Snapshot>,
+    scope: Scope,
+    over: Arc<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A selector that owns its text.
+#[derive(Clone, Debug, Default)]
+enum Scope {
+    #[default]
+    Any,
+    FlagSet(Box<str>),
+    Source(Box<str>),
+}
+
+impl FlagsView {
+    /// All flags of `snapshot`.
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot, scope: Scope::Any, over: Arc::default() }
+    }
+
+    /// Only the flags that `selector` means.
+    #[must_use]
+    pub fn selecting(mut self, selector: &Selector<'_>) -> Self {
+        self.scope = match *selector {
+            Selector::Any => Scope::Any,
+            Selector::FlagSet(id) => Scope::FlagSet(id.into()),
+            Selector::Source(uri) => Scope::Source(uri.into()),
+        };
+        self
+    }
+
+    /// Lays `attributes` over every context, as flagd does with the values of its operator (contract 3.12, 5.3).
+    #[must_use]
+    pub fn laid_over(mut self, attributes: Arc<serde_json::Map<String, serde_json::Value>>) -> Self {
+        self.over = attributes;
+        self
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The flag that `key` means.
+    #[inline]
+    pub fn find(&self, key: &str) -> Option<&Flag> {
+        let selector = match &self.scope {
+            Scope::Any => Selector::Any,
+            Scope::FlagSet(id) => Selector::FlagSet(id),
+            Scope::Source(uri) => Selector::Source(uri),
+        };
+        self.snapshot.find(&selector, key).map(Arc::as_ref)
+    }
+
+    /// Evaluates a flag whose answer depends on the context.
+    fn target<T>(
+        &self,
+        flag: &Flag,
+        want: Type,
+        context: &EvaluationContext,
+        take: impl FnOnce(Found<'_>) -> T,
+    ) -> Result<T, EvaluationError> {
+        arena::with(|bump| {
+            let under = Context::new(lay::lay(context, bump)?);
+            let over = self.over.iter().map(|(key, json)| (key.as_str(), Value::from_json(json, bump)));
+            let context = Context::new(bump.alloc_slice_fill_iter(over)).over(&under);
+            match flag.resolve(&context, clock::now(), bump, &mut ()) {
+                Ok(resolution) => Ok(take(found(flag, &resolution, want))),
+                Err(fault) => Err(refused(flag.key(), fault)),
+            }
+        })
+    }
+}
+
+impl Evaluate for FlagsView {
+    #[inline]
+    fn evaluate<T>(
+        &self,
+        key: &str,
+        want: Type,
+        context: &EvaluationContext,
+        take: impl FnOnce(Found<'_>) -> T,
+    ) -> Result<T, EvaluationError> {
+        let Some(flag) = self.find(key) else { return Err(error::not_found(key)) };
+        if !flag.is_static() {
+            return self.target(flag, want, context, take);
+        }
+        // An empty arena takes no memory, and a static flag looks at neither context nor time.
+        let (nobody, bump) = (Context::default(), Bump::new());
+        match flag.resolve(&nobody, 0, &bump, &mut ()) {
+            Ok(resolution) => Ok(take(found(flag, &resolution, want))),
+            Err(fault) => Err(refused(flag.key(), fault)),
+        }
+    }
+}
+
+#[inline]
+fn found<'a>(flag: &'a Flag, resolution: &Resolution<'a>, want: Type) -> Found<'a> {
+    let entries = flag.metadata().entries();
+    Found {
+        value: resolution.variant.map(|variant| held(variant, want)),
+        variant: resolution.variant.map(Variant::name),
+        reason: match resolution.reason {
+            Reason::Static => EvaluationReason::Static,
+            Reason::TargetingMatch => EvaluationReason::TargetingMatch,
+            Reason::Default => EvaluationReason::Default,
+            Reason::Disabled => EvaluationReason::Disabled,
+            Reason::Stale => EvaluationReason::Other(resolution.reason.as_str().to_owned()),
+        },
+        facts: if entries.is_empty() { Facts::None } else { Facts::Json([entries, &[]]) },
+    }
+}
+
+/// A variant's value. A number that is asked for as a whole one loses its fraction, as flagd's `ResolveInt` does it
+/// (contract 3.8), so that a flag answers alike by rpc and in process.
+#[inline]
+fn held(variant: &Variant, want: Type) -> Held<'_> {
+    match variant.value() {
+        serde_json::Value::Number(number) if want == Type::Int && number.is_f64() => {
+            Held::Float(number.as_f64().map_or(f64::NAN, f64::trunc))
+        }
+        value => Held::Doubles(value),
+    }
+}
+
+#[cold]
+fn refused(key: &str, fault: Fault) -> EvaluationError {
+    match fault {
+        Fault::Parse => error::parse(format!("flag `{key}`: {fault}")),
+        Fault::UnknownVariant => error::general(format!("flag `{key}`: {fault}")),
+    }
+}
