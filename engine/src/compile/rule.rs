@@ -12,7 +12,7 @@ use crate::rule::each::{Body, Each, Kind, Reduce};
 use crate::rule::fractional::{Bucketing, Form, Fractional, Table};
 use crate::rule::list::{InLiterals, Quantity};
 use crate::rule::number::Arithmetic;
-use crate::rule::sem_ver::{Owned, Relation, SemVer, Version};
+use crate::rule::sem_ver::{Owned, Relation, SemVer, Version, plain};
 use crate::rule::text::End;
 use crate::rule::var::{Name, Var, numeric};
 use crate::rule::{Failed, Literal, Program, Rule, Scope};
@@ -153,7 +153,7 @@ impl Compiler<'_> {
                 text.split('.').filter(|segment| !segment.is_empty()).map(Box::from).collect();
             match (&*segments, &default) {
                 ([], _) => None,
-                ([only], Literal::Null) => Some(Name::Attribute(only.clone())),
+                ([only], Literal::Null) if **only != *"$flagd" => Some(Name::Attribute(only.clone())),
                 ([flagd, key], Literal::Null) if **flagd == *"$flagd" && **key == *"flagKey" => {
                     Some(Name::FlagKey)
                 }
@@ -298,10 +298,10 @@ impl Compiler<'_> {
         if let Some([version, Json::String(relation), Json::String(target)]) =
             args.as_array().map(Vec::as_slice)
             && let Some(relation) = Relation::parse(relation)
-            && let Some(target) = Version::parse(target)
+            && let Some(parsed) = Version::parse(target)
         {
-            let target = Owned::new(&target);
-            return Rule::SemVer(Box::new(SemVer { version: self.rule(version), relation, target }));
+            let (plain, target) = (plain(target.as_bytes()), Owned::new(&parsed));
+            return Rule::SemVer(Box::new(SemVer { version: self.rule(version), relation, target, plain }));
         }
         Rule::SemVerAny(self.boxed(args))
     }

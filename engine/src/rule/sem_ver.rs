@@ -13,6 +13,8 @@ pub(crate) struct SemVer {
     pub(crate) version: Rule,
     pub(crate) relation: Relation,
     pub(crate) target: Owned,
+    /// The target once more, if it is [`plain`].
+    pub(crate) plain: Option<[u64; 3]>,
 }
 
 /// How two versions are compared.
@@ -59,7 +61,10 @@ impl SemVer {
     ) -> Result<Option<bool>, Failed> {
         let version = self.version.run(Some(0), scope, w)?;
         Ok(match version {
-            Value::Str(text) => relate(Version::parse(text), self.relation, Some(self.target.version())),
+            Value::Str(text) => match (plain(text.as_bytes()), self.plain) {
+                (Some(version), Some(target)) => Some(self.relation.holds_plainly(version, target)),
+                _ => relate(Version::parse(text), self.relation, Some(self.target.version())),
+            },
             Value::Num(_) => {
                 let text = number(version, scope)?;
                 relate(Version::parse(text), self.relation, Some(self.target.version()))
@@ -117,6 +122,20 @@ impl Relation {
     }
 
     #[inline]
+    fn holds_plainly(self, a: [u64; 3], b: [u64; 3]) -> bool {
+        match self {
+            Self::Equal => a == b,
+            Self::NotEqual => a != b,
+            Self::Less => a < b,
+            Self::LessOrEqual => a <= b,
+            Self::Greater => a > b,
+            Self::GreaterOrEqual => a >= b,
+            Self::SameMinor => a[..2] == b[..2],
+            Self::SameMajor => a[0] == b[0],
+        }
+    }
+
+    #[inline]
     fn holds(self, a: &Version<'_>, b: &Version<'_>) -> bool {
         match self {
             Self::Equal => a.order(b).is_eq(),
@@ -129,6 +148,32 @@ impl Relation {
             Self::SameMajor => a.leads_like(b, 1),
         }
     }
+}
+
+/// The numbers of a version that is nothing but one to three numbers of at most nine digits: most are.
+#[inline]
+pub(crate) fn plain(text: &[u8]) -> Option<[u64; 3]> {
+    let mut numbers = [0; 3];
+    let (mut part, mut number, mut digits, mut zero_led) = (0, 0, 0, false);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            if zero_led || digits == 9 {
+                return None;
+            }
+            zero_led = digits == 0 && digit == 0;
+            number = number * 10 + u64::from(digit);
+            digits += 1;
+        } else if *byte == b'.' && digits > 0 && part < 2 {
+            numbers[part] = number;
+            part += 1;
+            (number, digits, zero_led) = (0, 0, false);
+        } else {
+            return None;
+        }
+    }
+    *numbers.get_mut(part).filter(|_| digits > 0)? = number;
+    Some(numbers)
 }
 
 impl<'v> Version<'v> {
@@ -266,6 +311,47 @@ fn pre_releases(a: &[u8], b: &[u8]) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_versions_compare_as_all_do() {
+        let texts = [
+            "0",
+            "1",
+            "1.2",
+            "1.2.0",
+            "1.2.3",
+            "1.10.3",
+            "2.0.0",
+            "01",
+            "1.",
+            "1.02",
+            "1.2.3.4",
+            "v1",
+            "",
+            "999999999.1",
+            "1000000000",
+            "1.0-a",
+            "1..2",
+            ".1",
+            "18446744073709551616",
+        ];
+        for a in texts {
+            for b in texts {
+                let Some((x, y)) = plain(a.as_bytes()).zip(plain(b.as_bytes())) else { continue };
+                let (a, b) = (Version::parse(a).expect("a version"), Version::parse(b).expect("a version"));
+                for relation in ["=", "!=", "<", "<=", ">", ">=", "~", "^"] {
+                    let relation = Relation::parse(relation).expect("a relation");
+                    assert_eq!(
+                        relation.holds_plainly(x, y),
+                        relation.holds(&a, &b),
+                        "{x:?} {relation:?} {y:?}"
+                    );
+                }
+            }
+        }
+        let refused = texts.iter().filter(|text| plain(text.as_bytes()).is_none()).count();
+        assert_eq!(refused, 11);
+    }
 
     /// The example of semver.org section 11, each less than the next.
     #[test]
