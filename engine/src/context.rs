@@ -1,5 +1,6 @@
 //! The evaluation context: attributes in layers, searched and never merged.
 
+use crate::bytes::same;
 use crate::value::Value;
 
 /// Borrowed attributes, laid over one another.
@@ -27,11 +28,8 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         let mut layer = Some(self);
-        // Most names differ in their length or first byte, which is less work than comparing memory.
-        let first = key.as_bytes().first();
-        let same = |name: &str| name.len() == key.len() && name.as_bytes().first() == first && name == key;
         while let Some(context) = layer {
-            if let Some((_, value)) = context.attributes.iter().rev().find(|(name, _)| same(name)) {
+            if let Some((_, value)) = context.attributes.iter().rev().find(|(name, _)| same(name, key)) {
                 return Some(*value);
             }
             layer = context.under;

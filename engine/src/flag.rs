@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
+use crate::bytes::same;
 use crate::compile::problem::Problem;
 use crate::context::Context;
 use crate::rule::{Program, Scope};
@@ -215,7 +216,7 @@ impl Flag {
                 let variant = self
                     .variants
                     .iter()
-                    .find(|variant| &*variant.name == name)
+                    .find(|variant| same(&variant.name, name))
                     .ok_or(Fault::UnknownVariant)?;
                 Ok(Resolution { variant: Some(variant), reason: Reason::TargetingMatch })
             }

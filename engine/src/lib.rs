@@ -14,6 +14,7 @@
 //! What is not here: where documents come from (`store`), what an answer looks like on the wire (`daemon`), and every
 //! notion of a protocol version.
 
+mod bytes;
 mod compile;
 mod context;
 mod decimal;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::bytes::same;
 use crate::compile::Layer;
 use crate::flag::Flag;
 use crate::selector::Selector;
@@ -134,7 +135,7 @@ impl Index {
         let hash = self.hasher.hash_one((scope, key));
         let at = self.table.find(hash, |at| {
             let flag = &flags[*at as usize];
-            flag.key() == key && in_scope(flag)
+            same(flag.key(), key) && in_scope(flag)
         })?;
         Some(&flags[*at as usize])
     }

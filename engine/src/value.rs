@@ -5,6 +5,7 @@ use std::fmt::Write;
 use bumpalo::Bump;
 use bumpalo::collections::String as BumpString;
 
+use crate::bytes::same;
 use crate::decimal::{self, Unreadable};
 use crate::rule::Failed;
 use crate::text;
@@ -51,7 +52,9 @@ impl<'a> Value<'a> {
     #[inline]
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         match self {
-            Self::Map(fields) => fields.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| *value),
+            Self::Map(fields) => {
+                fields.iter().rev().find(|(name, _)| same(name, key)).map(|(_, value)| *value)
+            }
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use bumpalo::collections::Vec as BumpVec;
 use hashbrown::HashSet;
 
+use crate::bytes::same;
 use crate::rule::{Failed, Literal, Rule, Scope};
 use crate::value::Value;
 use crate::witness::Witness;
@@ -80,7 +81,7 @@ impl InLiterals {
         Ok(match self.needle.run(Some(0), scope, w)? {
             Value::Str(needle) if self.likenesses & likeness(needle) == 0 => false,
             Value::Str(needle) => match &self.strings {
-                Strings::Few(strings) => strings.iter().any(|entry| **entry == *needle),
+                Strings::Few(strings) => strings.iter().any(|entry| same(entry, needle)),
                 Strings::Many(strings) => strings.contains(needle),
             },
             Value::Num(needle) => {

@@ -2,7 +2,8 @@
 
 use bumpalo::collections::String as BumpString;
 
-use crate::rule::{Failed, Rule, Scope, truncate};
+use crate::bytes::{same_end, same_start};
+use crate::rule::{Failed, Literal, Rule, Scope, truncate};
 use crate::text::write_plain;
 use crate::value::Value;
 use crate::witness::Witness;
@@ -25,7 +26,16 @@ pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) 
             _ => return Err(Failed),
         },
     }
-    Ok(Value::Str(joined.into_bump_str().trim()))
+    Ok(Value::Str(trimmed(joined.into_bump_str())))
+}
+
+/// The text without the white space around it; most has none, which two bytes tell.
+#[inline]
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
 }
 
 #[inline]
@@ -96,7 +106,10 @@ impl End {
         w: &mut W,
     ) -> Result<Option<bool>, Failed> {
         let text = text.run(Some(0), scope, w)?;
-        let affix = affix.run(Some(1), scope, w)?;
+        let affix = match affix {
+            Rule::Literal(Literal::Str(affix)) if !W::WATCHES => Value::Str(affix),
+            _ => affix.run(Some(1), scope, w)?,
+        };
         Ok(self.test(text, affix))
     }
 
@@ -118,8 +131,8 @@ impl End {
     fn test(self, text: Value<'_>, affix: Value<'_>) -> Option<bool> {
         match (text, affix) {
             (Value::Str(text), Value::Str(affix)) => Some(match self {
-                Self::Start => text.starts_with(affix),
-                Self::End => text.ends_with(affix),
+                Self::Start => same_start(text.as_bytes(), affix.as_bytes()),
+                Self::End => same_end(text.as_bytes(), affix.as_bytes()),
             }),
             _ => None,
         }

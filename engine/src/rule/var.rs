@@ -21,7 +21,7 @@ pub(crate) struct Var {
 pub(crate) enum Name {
     /// The whole data.
     Whole,
-    /// One attribute: by far the commonest.
+    /// One attribute, not `$flagd`: by far the commonest.
     Attribute(Box<str>),
     /// `$flagd.flagKey`, which every root has.
     FlagKey,
@@ -32,7 +32,16 @@ pub(crate) enum Name {
 }
 
 impl Var {
+    #[inline]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
+        match (&self.name, scope.data, scope.shadow) {
+            (Name::Attribute(key), Data::Root(context), None) => Ok(context.get(key).unwrap_or(Value::Null)),
+            _ => self.seek_and_find(scope, w),
+        }
+    }
+
+    #[inline(never)]
+    fn seek_and_find<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         if scope.shadow.is_some()
             && let Some(value) = self.replaced(scope, w)?
         {
