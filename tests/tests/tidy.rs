@@ -22,6 +22,7 @@ const LAYERS: &[(&str, Option<&[&str]>)] = &[
     ("hoist-schemas", Some(&[])),
     ("hoist-store", Some(&["hoist-engine", "hoist-proto"])),
     ("hoistd", Some(&["hoist-engine", "hoist-proto", "hoist-schemas", "hoist-store"])),
+    ("hoist-middleware", Some(&[])),
     ("hoist-provider-kit", Some(&[])),
     ("hoist-provider-local", Some(&["hoist-engine", "hoist-provider-kit"])),
     (

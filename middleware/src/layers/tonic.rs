@@ -1,0 +1,10 @@
+//! The reader for tonic's handlers, unary and streaming.
+
+use super::Carrier;
+use crate::RequestContext;
+
+impl<T> Carrier for tonic::Request<T> {
+    fn request_context(&self) -> Option<&RequestContext> {
+        self.extensions().get()
+    }
+}
