@@ -47,6 +47,8 @@ pub use relay::{RawDocument, Relay, Relayed};
 pub use schedule::Schedule;
 pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceError, SourceKind, Verdict};
 pub use sources::file::File;
+pub use sources::grpc::connect::Dial;
+pub use sources::grpc::target::Target;
 pub use sources::http::http_date;
 pub use sources::memory::{Memory, MemoryHandle};
 pub use status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};

@@ -28,6 +28,15 @@ const PONG: Duration = Duration::from_secs(10);
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
+/// How to reach a gRPC server.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    target: Target,
+    tls: Option<Arc<ClientConfig>>,
+    silence: Option<Duration>,
+    agent: &'static str,
+}
+
 /// Makes the connection when tonic asks for one.
 #[derive(Clone)]
 struct Connector {
@@ -35,42 +44,74 @@ struct Connector {
     tls: Option<Arc<ClientConfig>>,
 }
 
-/// A channel to `target`. Nothing is connected yet.
-///
-/// # Errors
-/// The target's authority is none.
-pub(super) fn channel(target: &Target, tls: Option<Arc<ClientConfig>>) -> Result<Channel, String> {
-    let uri = |scheme: &str| -> Result<Uri, String> {
-        let uri = format!("{scheme}://{}", target.authority);
-        uri.parse().map_err(|_| format!("{:?} is no authority", target.authority))
-    };
-    // TLS is the connector's own business: tonic, which has none here, is to believe in plain HTTP/2 and say https.
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let endpoint = Endpoint::from(uri("http")?)
-        .origin(uri(scheme)?)
-        .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(SILENCE)
-        .keep_alive_timeout(PONG)
-        .keep_alive_while_idle(true)
-        .tcp_keepalive(Some(SILENCE))
-        .user_agent(concat!("hoistd/", env!("CARGO_PKG_VERSION")))
-        .map_err(|error| error.to_string())?;
-    Ok(endpoint.connect_with_connector_lazy(Connector { target: target.clone(), tls }))
-}
+impl Dial {
+    /// Without TLS, pinged when silent for 30 seconds.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            tls: None,
+            silence: Some(SILENCE),
+            agent: concat!("hoistd/", env!("CARGO_PKG_VERSION")),
+        }
+    }
 
-/// TLS for gRPC: HTTP/2 and nothing else.
-///
-/// # Errors
-/// `authority` cannot be read.
-pub(super) fn tls(authority: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
-    let mut config = crate::sources::tls::client(authority)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(Arc::new(config))
+    /// With TLS and HTTP/2 within it, trusting the platform's roots and those in the file `authority`.
+    ///
+    /// # Errors
+    /// `authority` cannot be read, or holds no certificate.
+    pub fn tls(mut self, authority: Option<&Path>) -> Result<Self, String> {
+        let mut config = crate::sources::tls::client(authority)?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        self.tls = Some(Arc::new(config));
+        Ok(self)
+    }
+
+    /// Pings a connection that has been silent for so long; `None` pings none. flagd permits pings from 30 s on.
+    #[must_use]
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.silence = silence;
+        self
+    }
+
+    /// What the client calls itself.
+    #[must_use]
+    pub fn user_agent(mut self, agent: &'static str) -> Self {
+        self.agent = agent;
+        self
+    }
+
+    /// A channel to the target. Nothing is connected yet, and what is lost is connected again when it is needed.
+    ///
+    /// # Errors
+    /// The target's authority is none.
+    pub fn channel(&self) -> Result<Channel, String> {
+        let authority = self.target.authority();
+        let uri = |scheme: &str| -> Result<Uri, String> {
+            let uri = format!("{scheme}://{authority}");
+            uri.parse().map_err(|_| format!("{authority:?} is no authority"))
+        };
+        // TLS is the connector's own business: tonic, which has none here, is to believe in plain HTTP/2 and say https.
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let mut endpoint = Endpoint::from(uri("http")?)
+            .origin(uri(scheme)?)
+            .connect_timeout(CONNECT)
+            .tcp_keepalive(Some(SILENCE))
+            .user_agent(self.agent)
+            .map_err(|error| error.to_string())?;
+        if let Some(silence) = self.silence {
+            endpoint = endpoint
+                .http2_keep_alive_interval(silence)
+                .keep_alive_timeout(PONG)
+                .keep_alive_while_idle(true);
+        }
+        let connector = Connector { target: self.target.clone(), tls: self.tls.clone() };
+        Ok(endpoint.connect_with_connector_lazy(connector))
+    }
 }
 
 impl Connector {
     async fn connect(self) -> io::Result<TokioIo<Box<dyn Wire>>> {
-        let wire: Box<dyn Wire> = match &self.target.place {
+        let wire: Box<dyn Wire> = match self.target.place() {
             Place::Tcp(host) => {
                 let stream = TcpStream::connect(host).await?;
                 stream.set_nodelay(true)?;

@@ -1,19 +1,17 @@
 //! A stream of documents from a flagd sync service: flagd, flagd-proxy, another hoistd, or whoever speaks
 //! `flagd.sync.v1` (contract 9.3).
 
-mod connect;
+pub(crate) mod connect;
 mod increments;
-mod target;
+pub(crate) mod target;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use proto::flagd::sync::v1::SyncFlagsRequest;
 use proto::flagd::sync::v1::flag_sync_service_client::FlagSyncServiceClient;
-use rustls::ClientConfig;
 use serde::Deserialize;
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
@@ -21,6 +19,7 @@ use tonic::{Code, Request, Status};
 use crate::document::Format;
 use crate::origin::{Origin, OriginError, redacted};
 use crate::source::{Delivery, Feed, Retry, Source, SourceError, SourceKind};
+use connect::Dial;
 use increments::Increments;
 use target::Target;
 
@@ -44,8 +43,7 @@ struct Options {
 /// A sync service with all it takes to follow it.
 struct Grpc {
     shown: String,
-    target: Target,
-    tls: Option<Arc<ClientConfig>>,
+    dial: Dial,
     provider_id: String,
     selector: String,
     metadata: MetadataMap,
@@ -58,12 +56,13 @@ fn build(origin: &Origin) -> Result<Box<dyn Source>, OriginError> {
     let options: Options = origin.options()?;
     let wrong = |what: String| OriginError(format!("source {origin}: {what}"));
     let target = Target::parse(origin.name()).map_err(wrong)?;
-    let tls =
-        if options.tls { Some(connect::tls(options.cert_path.as_deref()).map_err(wrong)?) } else { None };
+    let mut dial = Dial::new(target);
+    if options.tls {
+        dial = dial.tls(options.cert_path.as_deref()).map_err(wrong)?;
+    }
     Ok(Box::new(Grpc {
         shown: redacted(origin.name()).into_owned(),
-        target,
-        tls,
+        dial,
         metadata: metadata(&options).map_err(wrong)?,
         provider_id: options.provider_id,
         selector: options.selector,
@@ -90,8 +89,7 @@ impl Source for Grpc {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
         // Room for the message round the document.
         let largest = self.largest.unwrap_or(feed.max_bytes() + 1024);
-        let channel = connect::channel(&self.target, self.tls.clone())
-            .map_err(|what| self.error(what, Retry::Never))?;
+        let channel = self.dial.channel().map_err(|what| self.error(what, Retry::Never))?;
         let mut client = FlagSyncServiceClient::new(channel).max_decoding_message_size(largest);
         let mut stream =
             client.sync_flags(self.request()).await.map_err(|status| self.failed(&status))?.into_inner();

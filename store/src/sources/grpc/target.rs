@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-/// A target, taken apart.
+/// Where a gRPC server is, and what it is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) place: Place,
-    /// What the server is called in `:authority`, and in its certificate.
-    pub(super) authority: String,
+pub struct Target {
+    place: Place,
+    authority: String,
 }
 
 /// What to connect to.
@@ -23,7 +22,7 @@ impl Target {
     ///
     /// # Errors
     /// The target has another form.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(rest) = text.strip_prefix("envoy://") {
             return match rest.split_once('/') {
                 Some((proxy, service)) if !service.is_empty() && !service.contains('/') => {
@@ -37,7 +36,7 @@ impl Target {
             if path.is_empty() {
                 return Err(format!("{text}: no path of a socket"));
             }
-            return Ok(Self { place: Place::Unix(path.into()), authority: "localhost".to_owned() });
+            return Ok(Self::unix(path));
         }
         let host = match text.strip_prefix("dns:") {
             Some(rest) => rest
@@ -49,6 +48,27 @@ impl Target {
             None => text,
         };
         Ok(Self { place: tcp(host)?, authority: host.to_owned() })
+    }
+
+    /// The socket at `path`.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Unix(path.into()), authority: "localhost".to_owned() }
+    }
+
+    /// The same place under another name.
+    #[must_use]
+    pub fn called(self, authority: impl Into<String>) -> Self {
+        Self { authority: authority.into(), ..self }
+    }
+
+    /// What the server is called in `:authority`, and in its certificate.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What to connect to.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The name that a certificate must carry.
