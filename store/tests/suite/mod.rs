@@ -1,7 +1,18 @@
 //! What every source must do, asked of each in the same words.
 
-#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    unused_macros,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "each test binary uses a part of it"
+)]
 
+pub mod link;
+pub mod matrix;
 pub mod on_disk;
 
 use std::time::{Duration, SystemTime};
@@ -52,10 +63,19 @@ pub fn answer(store: &Store, selector: &Selector<'_>, key: &str) -> Option<Strin
 
 /// Waits until something holds.
 pub async fn until(what: &str, store: &Store, holds: impl Fn(&Store) -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    until_in(Duration::from_secs(10), what, store, holds).await;
+}
+
+/// Waits for up to `patience` until something holds.
+pub async fn until_in(patience: Duration, what: &str, store: &Store, holds: impl Fn(&Store) -> bool) {
+    let deadline = tokio::time::Instant::now() + patience;
     let (mut status, mut flags) = (store.subscribe_status(), store.subscribe());
     while !holds(store) {
-        assert!(tokio::time::Instant::now() < deadline, "{what}: not within 10 s; {:#?}", store.sources());
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what}: not within {patience:?}; {:#?}",
+            store.sources()
+        );
         tokio::select! {
             _ = status.changed() => {}
             _ = flags.changed() => {}
