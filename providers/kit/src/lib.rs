@@ -11,6 +11,7 @@
 //!                                                          of a Local one also Evaluate and snapshot
 //!  Emitter    what a resolver tells: READY, STALE, ERROR, FATAL, CONFIGURATION_CHANGED
 //!  FlagValue  the one converter between flag values, the SDK, JSON and Rust;  attribute: the one for contexts
+//!  Task, poll, Cache, http   background work that stops with its owner, its rhythm, and what several providers need
 //! ```
 //!
 //! Dropping is stopping: the provider holds the resolver, the resolver holds its background work, and nothing else does.
@@ -47,22 +48,30 @@
 //! What is not here: rules, protocols, and any vendor.
 
 mod answer;
+mod cache;
 mod context;
 mod emitter;
 pub mod error;
 mod evaluate;
 mod event;
 mod handle;
+#[cfg(feature = "http")]
+pub mod http;
+mod poll;
 mod provider;
 mod resolver;
+mod task;
 mod value;
 
 pub use answer::{Answer, Facts, Found, Held, Type};
+pub use cache::{Cache, Ticket};
 pub use context::{Attribute, TARGETING_KEY, attribute, attributes_to_json, context_to_json, datetime};
 pub use emitter::{Emitter, EventStream};
 pub use evaluate::{Details, Evaluate};
 pub use event::{Event, EventKind, State};
 pub use handle::{Handle, NotReady};
+pub use poll::{Backoff, Rhythm, Setback, poll};
 pub use provider::Provider;
 pub use resolver::{Local, Resolver};
+pub use task::{NoRuntime, Task};
 pub use value::{FlagValue, from_json, metadata_from_json, of_double, to_json};
