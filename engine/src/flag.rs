@@ -6,9 +6,12 @@ use std::sync::Arc;
 use bumpalo::Bump;
 
 use crate::bytes::same;
+use crate::compile::metadata::Merged;
 use crate::compile::problem::Problem;
 use crate::context::Context;
+use crate::native::{Foreign, Question, Type};
 use crate::rule::{Program, Scope};
+use crate::text::write_json;
 use crate::witness::Witness;
 
 /// A flag ready to answer: rules compiled, variants parsed, metadata merged.
@@ -22,6 +25,8 @@ pub struct Flag {
     pub(crate) default: Option<usize>,
     /// `None` is a static flag: no targeting, or literally `{}`.
     pub(crate) rule: Option<Arc<Program>>,
+    /// Rules of another vendor's; then `rule` has no say.
+    pub(crate) native: Option<Box<Foreign>>,
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) definition: Box<str>,
     /// Hash of all that the flag was compiled from; equal means the compiled flag can be kept.
@@ -71,6 +76,8 @@ pub enum Reason {
     Static,
     /// Targeting chose the variant.
     TargetingMatch,
+    /// Chance that stays with the user chose the variant. Only flags of other vendors say so.
+    Split,
     /// Targeting chose nothing, or there is nothing to choose.
     Default,
     /// The flag is switched off.
@@ -85,6 +92,7 @@ impl Reason {
         match self {
             Self::Static => "STATIC",
             Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Split => "SPLIT",
             Self::Default => "DEFAULT",
             Self::Disabled => "DISABLED",
             Self::Stale => "STALE",
@@ -105,6 +113,9 @@ pub enum Fault {
     Parse,
     /// The rule named a variant that the flag does not have (OpenFeature's `GENERAL`).
     UnknownVariant,
+    /// The rules need a targeting key and the context has none (OpenFeature's `TARGETING_KEY_MISSING`). Only flags of
+    /// other vendors say so.
+    TargetingKeyMissing,
 }
 
 impl fmt::Display for Fault {
@@ -112,6 +123,7 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::Parse => "the targeting rule could not be evaluated",
             Self::UnknownVariant => "the targeting rule names a variant that the flag does not have",
+            Self::TargetingKeyMissing => "the flag's rules need a targeting key and the context has none",
         })
     }
 }
@@ -125,6 +137,8 @@ pub struct Resolution<'f> {
     pub variant: Option<&'f Variant>,
     /// Why.
     pub reason: Reason,
+    /// What this answer adds to the flag's metadata; what is there already stands.
+    pub metadata: Option<&'f Metadata>,
 }
 
 impl Flag {
@@ -160,7 +174,10 @@ impl Flag {
 
     /// Whether every context gets the same answer.
     pub fn is_static(&self) -> bool {
-        self.rule.is_none() || !self.enabled
+        match &self.native {
+            Some(native) => native.fixed.is_some(),
+            None => self.rule.is_none() || !self.enabled,
+        }
     }
 
     /// The merged metadata of flag and flag set.
@@ -173,10 +190,11 @@ impl Flag {
         &self.definition
     }
 
-    /// Answers for `context` (contract 7.1). `now` is the time in Unix seconds, shown to rules as `$flagd.timestamp`.
+    /// Answers for `context` whatever type the caller expects (contract 7.1). `now` is the time in Unix seconds, shown to
+    /// rules as `$flagd.timestamp`.
     ///
     /// # Errors
-    /// The rule cannot be evaluated, or names a variant that does not exist.
+    /// As [`Flag::answer`].
     #[inline]
     pub fn resolve<'a, W: Witness>(
         &'a self,
@@ -185,7 +203,24 @@ impl Flag {
         bump: &'a Bump,
         witness: &mut W,
     ) -> Result<Resolution<'a>, Fault> {
-        let resolution = self.decide(context, now, bump, witness)?;
+        self.answer(&Question { want: Type::Any, context, now, bump, bulk: false }, witness)
+    }
+
+    /// Answers a question. Only flags of other vendors answer by the type that is wanted; whether the variant has it is for
+    /// the caller to see.
+    ///
+    /// # Errors
+    /// The rule cannot be evaluated, or names a variant that does not exist.
+    #[inline]
+    pub fn answer<'a, W: Witness>(
+        &'a self,
+        question: &Question<'a>,
+        witness: &mut W,
+    ) -> Result<Resolution<'a>, Fault> {
+        let resolution = match &self.native {
+            None => self.decide(question, witness)?,
+            Some(native) => native.decide(self, question, witness)?,
+        };
         match (self.reason, resolution.variant) {
             (Some(reason), Some(_)) => Ok(Resolution { reason, ..resolution }),
             _ => Ok(resolution),
@@ -195,36 +230,44 @@ impl Flag {
     #[inline]
     fn decide<'a, W: Witness>(
         &'a self,
-        context: &'a Context<'a>,
-        now: u64,
-        bump: &'a Bump,
+        question: &Question<'a>,
         witness: &mut W,
     ) -> Result<Resolution<'a>, Fault> {
+        let bump = question.bump;
         if !self.enabled {
-            return Ok(Resolution { variant: None, reason: Reason::Disabled });
+            return Ok(Resolution { variant: None, reason: Reason::Disabled, metadata: None });
         }
         let Some(rule) = &self.rule else {
             let variant = self.default_variant();
             let reason = if variant.is_some() { Reason::Static } else { Reason::Default };
-            return Ok(Resolution { variant, reason });
+            return Ok(Resolution { variant, reason, metadata: None });
         };
-        let scope = Scope::new(context, &self.key, now, bump);
+        let scope = Scope::new(question.context, &self.key, question.now, bump);
         let outcome = rule.run(&scope, witness).map_err(|_| Fault::Parse)?;
         match outcome.variant_name(bump).map_err(|_| Fault::Parse)? {
-            None => Ok(Resolution { variant: self.default_variant(), reason: Reason::Default }),
+            None => {
+                Ok(Resolution { variant: self.default_variant(), reason: Reason::Default, metadata: None })
+            }
             Some(name) => {
                 let variant = self
                     .variants
                     .iter()
                     .find(|variant| same(&variant.name, name))
                     .ok_or(Fault::UnknownVariant)?;
-                Ok(Resolution { variant: Some(variant), reason: Reason::TargetingMatch })
+                Ok(Resolution { variant: Some(variant), reason: Reason::TargetingMatch, metadata: None })
             }
         }
     }
 }
 
 impl Variant {
+    /// A variant with its value as JSON text, for flags of other vendors.
+    pub fn new(name: &str, value: serde_json::Value) -> Self {
+        let mut json = String::new();
+        write_json(&value, &mut json);
+        Self { name: name.into(), value, json: json.into() }
+    }
+
     /// The name that targeting and `defaultVariant` use.
     pub fn name(&self) -> &str {
         &self.name
@@ -254,6 +297,32 @@ impl Variant {
 }
 
 impl Metadata {
+    /// Metadata of `entries`, without the `null` ones.
+    pub fn new(entries: &serde_json::Map<String, serde_json::Value>) -> Self {
+        Merged::of(&serde_json::Map::new(), Some(entries)).metadata()
+    }
+
+    /// Keys and values with those of `more` that are not there yet, sorted by key.
+    pub fn with<'m>(
+        &'m self,
+        more: Option<&'m Metadata>,
+    ) -> impl Iterator<Item = (&'m str, &'m serde_json::Value)> {
+        let own = |(key, value): &'m (Box<str>, serde_json::Value)| (&**key, value);
+        let mut mine = self.entries.iter().map(own).peekable();
+        let mut theirs = more.into_iter().flat_map(|more| &more.entries).map(own).peekable();
+        std::iter::from_fn(move || match (mine.peek(), theirs.peek()) {
+            (Some((a, _)), Some((b, _))) if b < a => theirs.next(),
+            (Some((a, _)), Some((b, _))) => {
+                if a == b {
+                    theirs.next();
+                }
+                mine.next()
+            }
+            (Some(_), None) => mine.next(),
+            (None, _) => theirs.next(),
+        })
+    }
+
     /// Keys and values, sorted by key, without the `null` ones.
     pub fn entries(&self) -> &[(Box<str>, serde_json::Value)] {
         &self.entries

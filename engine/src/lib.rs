@@ -11,6 +11,8 @@
 //!              Selector + key --Snapshot::find--> Flag --Flag::resolve(Context, now)--> Resolution | Fault
 //! ```
 //!
+//! Flags of other vendors live in the same layers and answer by their vendors' own rules: see [`Native`].
+//!
 //! What is not here: where documents come from (`store`), what an answer looks like on the wire (`daemon`), and every
 //! notion of a protocol version.
 
@@ -22,6 +24,7 @@ mod definition;
 mod flag;
 mod hash;
 mod locate;
+mod native;
 mod notes;
 mod rule;
 mod selector;
@@ -37,13 +40,14 @@ pub use context::Context;
 pub use definition::{Definition, Malformed};
 pub use flag::{Fault, Flag, Kind, Metadata, Reason, Resolution, Variant};
 pub use locate::locate;
+pub use native::{Fidelity, Harvest, Native, NativeFlag, Question, Translation, Type};
 pub use notes::Notes;
 pub use rule::fractional::Bucketing;
 pub use selector::{Selector, SelectorError};
 pub use snapshot::Snapshot;
 pub use text::write_json;
 pub use value::Value;
-pub use witness::{Bucket, Step, Steps, Witness};
+pub use witness::{Bucket, Step, Steps, Watch, Witness};
 
 /// The arena that an evaluation takes its scratch space from; reset and reused, it makes evaluation allocation-free.
 pub use bumpalo::Bump;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::compile::metadata::Merged;
 use crate::compile::payload::{Payload, push_end};
 use crate::flag::{Flag, Reason};
+use crate::native::Foreign;
 
 /// What is laid over a flag.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +27,17 @@ impl Flag {
     /// A position beyond the variants is ignored.
     pub fn noted(&self, notes: &Notes<'_>) -> Flag {
         let variant = notes.variant.filter(|at| *at < self.variants.len());
+        let native = self.native.as_deref().map(|native| match variant {
+            Some(at) => Box::new(native.fixed_to(at, &self.variants)),
+            None => Box::new(native.clone()),
+        });
         let merged = Merged::with_notes(&self.metadata, notes.metadata);
+        let mut exported = notes.metadata.to_vec();
+        exported.extend(native.as_deref().map(Foreign::said));
+        let exported = Merged::with_notes(&self.metadata, &exported);
         let definition = match variant {
-            Some(at) => self.fixed_to(at, &merged),
-            None => self.with_metadata(&merged),
+            Some(at) => self.fixed_to(at, &exported),
+            None => self.with_metadata(&exported),
         };
         Flag {
             key: self.key.clone(),
@@ -39,6 +47,7 @@ impl Flag {
             variants: Arc::clone(&self.variants),
             default: variant.or(self.default),
             rule: self.rule.clone().filter(|_| variant.is_none()),
+            native,
             metadata: Arc::new(merged.metadata()),
             definition: definition.into(),
             fingerprint: self.fingerprint,
@@ -50,7 +59,8 @@ impl Flag {
     /// The definition with other metadata: the last of its fields.
     fn with_metadata(&self, merged: &Merged<'_>) -> String {
         let mut end = String::new();
-        push_end(&Merged::with_notes(&self.metadata, &[]), &mut end);
+        let said: Vec<_> = self.native.as_deref().map(Foreign::said).into_iter().collect();
+        push_end(&Merged::with_notes(&self.metadata, &said), &mut end);
         let mut text = self.definition.strip_suffix(&end).unwrap_or(&self.definition).to_owned();
         push_end(merged, &mut text);
         text

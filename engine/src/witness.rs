@@ -31,6 +31,75 @@ impl Witness for () {
     const WATCHES: bool = false;
 }
 
+/// A witness without its type, for rules that are called through a pointer. Of nobody it costs one look.
+pub struct Watch<'w>(Option<&'w mut dyn Eyes>);
+
+impl<'w> Watch<'w> {
+    /// Lets `witness` see.
+    #[inline]
+    pub fn of<W: Witness>(witness: &'w mut W) -> Self {
+        Self(W::WATCHES.then_some(witness as &mut dyn Eyes))
+    }
+
+    /// Whether anybody looks; if not, nothing needs to be prepared for showing.
+    #[inline]
+    pub fn watches(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// As [`Witness::enter`]; the name is the vendor's word, such as `segment`.
+    #[inline]
+    pub fn enter(&mut self, at: Option<usize>, operator: &'static str) {
+        if let Some(eyes) = &mut self.0 {
+            eyes.enter(at, operator);
+        }
+    }
+
+    /// As [`Witness::leave`].
+    #[inline]
+    pub fn leave(&mut self, outcome: Option<Value<'_>>) {
+        if let Some(eyes) = &mut self.0 {
+            eyes.leave(outcome);
+        }
+    }
+
+    /// As [`Witness::bucket`], for whatever kind of hash the vendor takes.
+    #[inline]
+    pub fn bucket(&mut self, bucket: Bucket<'_>) {
+        if let Some(eyes) = &mut self.0 {
+            eyes.bucket(bucket);
+        }
+    }
+
+    /// A step without steps in it.
+    #[inline]
+    pub fn tell(&mut self, operator: &'static str, outcome: Value<'_>) {
+        self.enter(None, operator);
+        self.leave(Some(outcome));
+    }
+}
+
+/// [`Witness`] as a pointer can have it.
+trait Eyes {
+    fn enter(&mut self, at: Option<usize>, operator: &'static str);
+    fn leave(&mut self, outcome: Option<Value<'_>>);
+    fn bucket(&mut self, bucket: Bucket<'_>);
+}
+
+impl<W: Witness> Eyes for W {
+    fn enter(&mut self, at: Option<usize>, operator: &'static str) {
+        Witness::enter(self, at, operator);
+    }
+
+    fn leave(&mut self, outcome: Option<Value<'_>>) {
+        Witness::leave(self, outcome);
+    }
+
+    fn bucket(&mut self, bucket: Bucket<'_>) {
+        Witness::bucket(self, bucket);
+    }
+}
+
 /// How a `fractional` decided (contract 7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket<'a> {

@@ -20,7 +20,6 @@ use crate::definition::{Definition, Entry};
 use crate::flag::{Flag, Variant};
 use crate::rule::Program;
 use crate::rule::fractional::Bucketing;
-use crate::text::write_json;
 use crate::tree::push_segment;
 use check::check_rule;
 use entry::Written;
@@ -281,12 +280,13 @@ impl Compiler<'_> {
             enabled: written.enabled,
             default,
             rule: targeting.as_ref().and_then(|(_, rule)| rule.clone()),
+            native: None,
             metadata: Arc::new(merged.metadata()),
             definition: payload.text().into(),
             fingerprint,
             warnings: written.warnings.into(),
             reason: None,
-            variants: written.variants.into_iter().map(Variant::of).collect(),
+            variants: written.variants.into_iter().map(|(name, value)| Variant::new(&name, value)).collect(),
         })
     }
 
@@ -350,12 +350,4 @@ fn program(
         evaluators.insert(name.to_owned(), Arc::clone(&evaluator));
         Some(evaluator)
     })
-}
-
-impl Variant {
-    fn of((name, value): (String, Value)) -> Self {
-        let mut json = String::new();
-        write_json(&value, &mut json);
-        Self { name: name.into(), value, json: json.into() }
-    }
 }

@@ -58,7 +58,8 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    pub(crate) fn error(path: impl Into<Box<str>>, message: impl Into<String>) -> Self {
+    /// A problem that costs the flag; where is a JSON pointer.
+    pub fn error(path: impl Into<Box<str>>, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             flag: None,
@@ -69,12 +70,14 @@ impl Problem {
         }
     }
 
-    pub(crate) fn warning(path: impl Into<Box<str>>, message: impl Into<String>) -> Self {
+    /// A problem that costs nothing yet; where is a JSON pointer.
+    pub fn warning(path: impl Into<Box<str>>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(path, message) }
     }
 
     /// The same problem with advice.
-    pub(crate) fn hint(self, hint: impl Into<Option<String>>) -> Self {
+    #[must_use]
+    pub fn hint(self, hint: impl Into<Option<String>>) -> Self {
         Self { hint: hint.into(), ..self }
     }
 

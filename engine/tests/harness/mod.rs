@@ -67,7 +67,7 @@ impl Served {
                 json!([200, body])
             }
             Err(Fault::Parse) => json!([400, {"errorCode": "PARSE_ERROR"}]),
-            Err(Fault::UnknownVariant) => json!([400, {"errorCode": "GENERAL"}]),
+            Err(Fault::UnknownVariant | Fault::TargetingKeyMissing) => json!([400, {"errorCode": "GENERAL"}]),
         }
     }
 }
@@ -84,7 +84,7 @@ impl Served {
         let mut steps = Steps::default();
         match flag.resolve(&context, NOW, &bump, &mut steps) {
             Err(Fault::Parse) => "!PARSE_ERROR".to_owned(),
-            Ok(_) | Err(Fault::UnknownVariant) => {
+            Ok(_) | Err(Fault::UnknownVariant | Fault::TargetingKeyMissing) => {
                 let outcome = steps.finish().into_iter().next().and_then(|step| step.outcome);
                 let Some(outcome) = outcome else { return "d".to_owned() };
                 text(&outcome).replace('"', "")
@@ -148,7 +148,7 @@ fn outcome(asked: &Asked, flag: &Value, options: &Options) -> (Answer, Vec<hoist
             resolution.reason.as_str(),
         ),
         Err(Fault::Parse) => Answer::Parse,
-        Err(Fault::UnknownVariant) => Answer::General,
+        Err(Fault::UnknownVariant | Fault::TargetingKeyMissing) => Answer::General,
     };
     (answer, steps.finish())
 }
