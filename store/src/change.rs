@@ -76,5 +76,6 @@ fn same(a: &Arc<Flag>, b: &Arc<Flag>) -> bool {
         || (a.key() == b.key()
             && a.flag_set() == b.flag_set()
             && a.source() == b.source()
-            && a.definition() == b.definition())
+            && a.definition() == b.definition()
+            && a.native_version() == b.native_version())
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use engine::{Compiled, Definition, Layer, Malformed, Problem, Severity, Snapshot};
+use engine::{Compiled, Layer, Malformed, Problem, Severity, Snapshot};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
@@ -16,6 +16,7 @@ use crate::guard;
 use crate::keep::Keeper;
 use crate::last_good::{Copy, Shelf};
 use crate::origin::Origin;
+use crate::reader::{Reader, Reading};
 use crate::source::{Delivery, Verdict};
 use crate::status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
 use crate::store::Settings;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) origin: Origin,
+    /// Makes flags of its documents.
+    pub(crate) reader: Arc<dyn Reader>,
     /// Held while a document is worked on, so that a source's documents come one after the other.
     pub(crate) last: Mutex<Option<Last>>,
     /// The flags as the document in service has them.
@@ -91,7 +94,9 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(settings: Settings, origins: Vec<Origin>) -> Self {
+    /// Shares `settings` and, for each origin, how its documents are read.
+    pub(crate) fn new(settings: Settings, origins: Vec<(Origin, Arc<dyn Reader>)>) -> Self {
+        let (origins, readers): (Vec<_>, Vec<_>) = origins.into_iter().unzip();
         let keeper = settings.state_dir.as_deref().map(|folder| {
             let twin = |at: usize| {
                 let same = |other: &&Origin| other.name() == origins[at].name();
@@ -101,18 +106,19 @@ impl Shared {
                 |(at, origin)| Shelf::new(folder, origin, twin(at), settings.generations, settings.max_bytes);
             Arc::new(Keeper::new(origins.iter().enumerate().map(shelf).collect()))
         });
-        let slot = |origin: Origin| Slot {
+        let slot = |(origin, reader): (Origin, Arc<dyn Reader>)| Slot {
             status: Mutex::new(SourceStatus {
                 copied: keeper.as_ref().map(|_| Copied::default()),
                 ..SourceStatus::new(&origin)
             }),
             origin,
+            reader,
             last: Mutex::new(None),
             layer: ArcSwap::default(),
             shown: ArcSwap::default(),
         };
         Self {
-            slots: origins.into_iter().map(slot).collect(),
+            slots: origins.into_iter().zip(readers).map(slot).collect(),
             settings,
             snapshot: ArcSwap::default(),
             generation: watch::Sender::new(0),
@@ -215,14 +221,19 @@ impl Shared {
     fn compile(&self, slot: &Slot, bytes: &[u8], format: Format) -> Result<Accepted, Refusal> {
         let settings = &self.settings;
         let text = json_text(bytes, format, settings.max_bytes).map_err(Refusal::malformed)?;
-        let definition = Definition::parse(&text).map_err(|error| match text {
+        let previous = slot.layer.load_full();
+        let document = Reading {
+            text: &text,
+            source: slot.origin.name(),
+            options: &settings.engine,
+            previous: Some(&previous),
+        };
+        let read = slot.reader.read(&document).map_err(|error| match text {
             Cow::Borrowed(_) => Refusal::malformed(error),
             // Its place is in text that nobody has seen.
             Cow::Owned(_) => Refusal::malformed(Malformed { place: None, ..error }),
         })?;
-        let previous = slot.layer.load_full();
-        let Compiled { layer, mut problems } =
-            engine::compile(&definition, slot.origin.name(), &settings.engine, Some(&previous));
+        let Compiled { layer, mut problems } = read;
         place_problems(&mut problems, bytes, format);
         match objection(&layer, &problems, settings.strict) {
             Some(error) => Err(Refusal { error, problems }),

@@ -4,7 +4,7 @@
 //! Origin --registry--> Source::follow --bytes--> Feed::deliver            one supervised task per origin
 //!                                                  |
 //!            document: JSON or YAML -> JSON text   |   off the request threads, one document of a source at a time
-//!            engine:   definition  -> Layer        |   a bad document replaces nothing, a bad flag keeps its last good self
+//!            reader:   JSON text   -> Layer        |   a bad document replaces nothing, a bad flag keeps its last good self
 //!            merge:    layers by priority -> Snapshot
 //!            change:   equal? then silence         v
 //!                                  one atomic swap, then `Store::subscribe` wakes everybody
@@ -29,6 +29,7 @@ mod merge;
 mod origin;
 mod pace;
 mod publish;
+mod reader;
 mod registry;
 mod relay;
 mod schedule;
@@ -42,6 +43,7 @@ mod tend;
 pub use change::{ChangeKind, diff};
 pub use document::{Format, json_text, place_problems};
 pub use origin::{Origin, OriginError};
+pub use reader::{Dialect, FlagDocument, Reader, Reading};
 pub use registry::{BUILT_IN, find};
 pub use relay::{RawDocument, Relay, Relayed};
 pub use schedule::Schedule;
@@ -49,7 +51,7 @@ pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceErro
 pub use sources::file::File;
 pub use sources::grpc::connect::Dial;
 pub use sources::grpc::target::Target;
-pub use sources::http::http_date;
+pub use sources::http::{Http, http_date};
 pub use sources::memory::{Memory, MemoryHandle};
 pub use status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
 pub use store::{Followed, Readiness, Settings, StaleAnswers, Store};

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{Definition, Malformed};
+use engine::Malformed;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::document::{Format, json_text};
 use crate::intake::Shared;
+use crate::reader::Reader;
 use crate::source::{Delivery, Feed, Retry, Source, SourceError, Verdict};
 use crate::store::Settings;
 use crate::supervise::{backoff, contained};
@@ -47,6 +48,7 @@ pub struct RawDocument {
 #[derive(Debug)]
 pub(crate) struct Intake {
     latest: watch::Sender<Relayed>,
+    reader: Arc<dyn Reader>,
 }
 
 impl Relay {
@@ -56,7 +58,8 @@ impl Relay {
         let latest = watch::Sender::new(Relayed::default());
         let news = latest.subscribe();
         let shared = Arc::new(Shared::new(settings, Vec::new()));
-        let task = tokio::spawn(follow(shared, Arc::new(Intake { latest }), source)).abort_handle();
+        let task = tokio::spawn(follow(shared, Arc::new(Intake { latest, reader: source.reader() }), source))
+            .abort_handle();
         Self { news, task }
     }
 
@@ -96,7 +99,7 @@ async fn follow(shared: Arc<Shared>, intake: Arc<Intake>, mut source: Box<dyn So
 }
 
 impl Intake {
-    /// Takes a document if it is a flag document at all. Bytes equal to the last ones are silence.
+    /// Takes a document if it is one that its source's reader can read at all. Bytes equal to the last ones are silence.
     pub(crate) async fn receive(self: &Arc<Self>, delivery: Delivery, most: usize) -> Verdict {
         let Delivery { bytes, format, provisional, .. } = delivery;
         let bytes = Bytes::from(bytes);
@@ -104,7 +107,9 @@ impl Intake {
             self.unchanged();
             return Verdict::Accepted;
         }
-        let read = tokio::task::spawn_blocking(move || RawDocument::read(bytes, format, most)).await;
+        let reader = Arc::clone(&self.reader);
+        let read = move || RawDocument::read(bytes, format, most, &*reader);
+        let read = tokio::task::spawn_blocking(read).await;
         match read.unwrap_or_else(|error| Err(format!("internal error: {error}"))) {
             Ok(document) => {
                 self.latest.send_replace(Relayed { document: Some(document), error: None, stopped: false });
@@ -141,9 +146,9 @@ impl Intake {
 }
 
 impl RawDocument {
-    fn read(bytes: Bytes, format: Format, most: usize) -> Result<Self, String> {
+    fn read(bytes: Bytes, format: Format, most: usize, reader: &dyn Reader) -> Result<Self, String> {
         let text = json_text(&bytes, format, most).map_err(|error| error.to_string())?;
-        let check = Definition::parse(&text).map(drop);
+        let check = reader.check(&text);
         let json = match text {
             Cow::Borrowed(text) => bytes.slice_ref(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),

@@ -12,6 +12,7 @@ use crate::document::{Format, too_large};
 use crate::intake::Shared;
 use crate::origin::{Origin, OriginError};
 use crate::pace::Pace;
+use crate::reader::{FlagDocument, Reader};
 use crate::relay::Intake;
 use crate::schedule::Schedule;
 
@@ -26,6 +27,11 @@ pub trait Source: Send {
     /// # Errors
     /// The origin cannot be followed any longer. Unless the error says [`Retry::Never`], `follow` is called again.
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError>;
+
+    /// What makes flags of the documents; asked for once. Documents are flagd's unless the source says otherwise.
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(FlagDocument)
+    }
 }
 
 /// A kind of source, as the registry lists it.

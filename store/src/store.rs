@@ -96,7 +96,8 @@ pub struct Store {
 impl Store {
     /// Follows `sources`, a later one winning over an earlier one. Must be called in a Tokio runtime.
     pub fn open(settings: Settings, sources: Vec<Followed>) -> Self {
-        let (origins, sources): (Vec<_>, Vec<_>) = sources.into_iter().unzip();
+        let read = |(origin, source): Followed| ((origin, source.reader()), source);
+        let (origins, sources): (Vec<_>, Vec<_>) = sources.into_iter().map(read).unzip();
         let shared = Arc::new(Shared::new(settings, origins));
         let start =
             |(slot, source)| tokio::spawn(supervise(Arc::clone(&shared), slot, source)).abort_handle();

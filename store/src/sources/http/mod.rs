@@ -7,6 +7,7 @@ mod client;
 mod oauth;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -47,32 +48,20 @@ struct Options {
     oauth: Option<oauth::Options>,
 }
 
-/// A URL with all it takes to ask it.
-struct Http {
+/// A URL with all it takes to ask it. A [`Fetch`], for sources of vendors as well.
+pub struct Http {
     url: Url,
     shown: String,
     headers: HeaderMap,
     timeout: Duration,
     client: Client,
     oauth: Option<Oauth>,
+    /// What answers are written in, if neither the path nor the media type has a say.
+    format: Option<Format>,
 }
 
 fn build(origin: &Origin) -> Result<Box<dyn crate::source::Source>, OriginError> {
-    let options: Options = origin.options()?;
-    let wrong = |what: String| OriginError(format!("source {origin}: {what}"));
-    let url = Url::parse(origin.name()).map_err(|error| wrong(format!("not a URL: {error}")))?;
-    let headers = headers(&options).map_err(wrong)?;
-    let credentials = !headers.is_empty() || options.oauth.is_some() || !url.username().is_empty();
-    let client = client::build(options.cert_path.as_deref(), credentials).map_err(wrong)?;
-    let interval = options.interval.filter(|seconds| *seconds > 0).map_or(INTERVAL, Duration::from_secs);
-    let timeout = options.timeout.filter(|seconds| *seconds > 0).map_or(TIMEOUT, Duration::from_secs);
-    let oauth =
-        options.oauth.map(|oauth| Oauth::new(oauth, client.clone(), timeout)).transpose().map_err(wrong)?;
-    let http = Http { url, shown: redacted(origin.name()).into_owned(), headers, timeout, client, oauth };
-    let schedule = match options.interval_seed.filter(|seed| !seed.is_empty()) {
-        Some(seed) => Schedule::seeded(interval, &seed),
-        None => Schedule::every(interval),
-    };
+    let (http, schedule) = Http::new(origin, origin.name(), HeaderMap::new(), None)?;
     Ok(Box::new(Poll::new(http, schedule)))
 }
 
@@ -119,7 +108,70 @@ impl Fetch for Http {
     }
 }
 
+/// Nothing secret.
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("url", &self.shown).finish_non_exhaustive()
+    }
+}
+
 impl Http {
+    /// Asks `url` of a vendor for JSON, with the options that every HTTP source has (`authHeader`, `headers`, `certPath`,
+    /// `timeoutS`, `oauth`), and `headers` where these say nothing; also tells when to ask (`interval`, `intervalSeed`).
+    ///
+    /// # Errors
+    /// `url` or an option cannot be used.
+    pub fn of_vendor(
+        origin: &Origin,
+        url: &str,
+        headers: HeaderMap,
+    ) -> Result<(Self, Schedule), OriginError> {
+        Self::new(origin, url, headers, Some(Format::Json))
+    }
+
+    fn new(
+        origin: &Origin,
+        url: &str,
+        mut under: HeaderMap,
+        format: Option<Format>,
+    ) -> Result<(Self, Schedule), OriginError> {
+        let options: Options = origin.options()?;
+        let wrong = |what: String| OriginError(format!("source {origin}: {what}"));
+        let parsed = Url::parse(url).map_err(|error| wrong(format!("not a URL: {error}")))?;
+        let over = headers(&options).map_err(wrong)?;
+        let credentials =
+            !over.is_empty() || !under.is_empty() || options.oauth.is_some() || !parsed.username().is_empty();
+        for (name, value) in &over {
+            under.insert(name, value.clone());
+        }
+        let client = client::build(options.cert_path.as_deref(), credentials).map_err(wrong)?;
+        let interval = options.interval.filter(|seconds| *seconds > 0).map_or(INTERVAL, Duration::from_secs);
+        let timeout = options.timeout.filter(|seconds| *seconds > 0).map_or(TIMEOUT, Duration::from_secs);
+        let oauth = options.oauth.map(|oauth| Oauth::new(oauth, client.clone(), timeout));
+        let oauth = oauth.transpose().map_err(wrong)?;
+        let shown = redacted(url).into_owned();
+        let schedule = match options.interval_seed.filter(|seed| !seed.is_empty()) {
+            Some(seed) => Schedule::seeded(interval, &seed),
+            None => Schedule::every(interval),
+        };
+        Ok((Self { url: parsed, shown, headers: under, timeout, client, oauth, format }, schedule))
+    }
+
+    /// The client behind it, which trusts what the options say, for whatever else a vendor is told or asked.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The headers of every request, credentials included.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// How long a request may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     async fn ask(&mut self, seen: Option<&str>) -> Result<Response, SourceError> {
         let mut request = self.client.get(self.url.clone()).timeout(self.timeout);
         if let Some(oauth) = &mut self.oauth {
@@ -154,6 +206,9 @@ impl Http {
 
     /// The path's extension decides, and where it has none the media type.
     fn format(&self, headers: &HeaderMap) -> Result<Format, String> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
         Format::of_path(self.url.path()).or_else(|unknown| {
             let Some(media_type) = headers.get(CONTENT_TYPE) else { return Err(unknown) };
             Format::of_media_type(&String::from_utf8_lossy(media_type.as_bytes()))
