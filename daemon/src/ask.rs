@@ -7,11 +7,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::{Bump, Context, Fault, Flag, Kind, Resolution, Selector, Snapshot, Variant, Witness};
+use engine::{Bump, Fault, Flag, Question, Resolution, Selector, Snapshot, Variant, Witness};
 use store::Store;
 
 use crate::light::{Enrichment, Light, Unreadable};
 use crate::telemetry::{Evaluations, Failure};
+
+pub use engine::Type;
 
 /// Arenas that grew beyond this many bytes are given back instead of being reused.
 const ARENA_KEPT: usize = 256 << 10;
@@ -22,21 +24,6 @@ pub struct Ask {
     store: Arc<Store>,
     enrichment: Arc<Enrichment>,
     evaluations: Arc<Evaluations>,
-}
-
-/// The type of value that a question is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// Whatever the variant holds.
-    Any,
-    /// A boolean.
-    Bool,
-    /// A string.
-    String,
-    /// A number.
-    Number,
-    /// A JSON object; arrays are none.
-    Object,
 }
 
 /// What came of a question.
@@ -61,6 +48,8 @@ pub enum Refusal<'a> {
     Parse,
     /// The rule names a variant that the flag does not have.
     UnknownVariant,
+    /// The rules need a targeting key.
+    TargetingKeyMissing,
 }
 
 impl Ask {
@@ -91,7 +80,8 @@ impl Ask {
         with_arenas(|arenas| {
             self.enrichment.lay(light, &arenas.context, |context| {
                 let flag = snapshot.find(selector, key).map(Arc::as_ref);
-                let outcome = answer(key, flag, want, context, now, &arenas.scratch, &mut ());
+                let question = Question { want, context, now, bump: &arenas.scratch, bulk: false };
+                let outcome = answer(key, flag, &question, &mut ());
                 self.count(&outcome);
                 render(outcome)
             })
@@ -130,7 +120,8 @@ impl Ask {
             self.enrichment.lay(light, context, |context| {
                 for flag in snapshot.select(selector) {
                     let Some(want) = want(flag) else { continue };
-                    let outcome = answer(flag.key(), Some(flag), want, context, now, scratch, &mut ());
+                    let question = Question { want, context, now, bump: scratch, bulk: true };
+                    let outcome = answer(flag.key(), Some(flag), &question, &mut ());
                     self.count(&outcome);
                     render(outcome);
                     scratch.reset();
@@ -141,7 +132,7 @@ impl Ask {
 
     fn count(&self, outcome: &Outcome<'_>) {
         match (outcome.result, outcome.flag) {
-            (Ok(Resolution { variant, reason }), Some(flag)) => {
+            (Ok(Resolution { variant, reason, .. }), Some(flag)) => {
                 self.evaluations.success(flag, variant, reason)
             }
             (Err(refusal), flag) => self.evaluations.failure(flag, refusal.into()),
@@ -155,46 +146,20 @@ impl Ask {
 pub(crate) fn answer<'a, W: Witness>(
     key: &'a str,
     flag: Option<&'a Flag>,
-    want: Type,
-    context: &'a Context<'a>,
-    now: u64,
-    scratch: &'a Bump,
+    question: &Question<'a>,
     witness: &mut W,
 ) -> Outcome<'a> {
     let Some(flag) = flag else { return Outcome { key, flag: None, result: Err(Refusal::NotFound) } };
-    let result = match flag.resolve(context, now, scratch, witness) {
-        Ok(Resolution { variant: Some(variant), .. }) if !want.fits(variant.kind()) => {
+    let result = match flag.answer(question, witness) {
+        Ok(Resolution { variant: Some(variant), .. }) if !question.want.fits(variant.kind()) => {
             Err(Refusal::TypeMismatch(variant))
         }
         Ok(resolution) => Ok(resolution),
         Err(Fault::Parse) => Err(Refusal::Parse),
         Err(Fault::UnknownVariant) => Err(Refusal::UnknownVariant),
+        Err(Fault::TargetingKeyMissing) => Err(Refusal::TargetingKeyMissing),
     };
     Outcome { key, flag: Some(flag), result }
-}
-
-impl Type {
-    fn fits(self, kind: Kind) -> bool {
-        match self {
-            Self::Any => kind != Kind::Null,
-            Self::Bool => kind == Kind::Bool,
-            Self::String => kind == Kind::String,
-            Self::Number => kind == Kind::Number,
-            Self::Object => kind == Kind::Object,
-        }
-    }
-
-    /// The type that questions about all flags take for `flag`: that of its default variant. `None` for a flag that has
-    /// no default variant or one that is an array or `null` (contract 3.9).
-    pub fn of_default(flag: &Flag) -> Option<Self> {
-        match flag.default_variant()?.kind() {
-            Kind::Bool => Some(Self::Bool),
-            Kind::String => Some(Self::String),
-            Kind::Number => Some(Self::Number),
-            Kind::Object => Some(Self::Object),
-            Kind::List | Kind::Null => None,
-        }
-    }
 }
 
 impl From<Refusal<'_>> for Failure {
@@ -204,6 +169,7 @@ impl From<Refusal<'_>> for Failure {
             Refusal::TypeMismatch(_) => Self::TypeMismatch,
             Refusal::Parse => Self::ParseError,
             Refusal::UnknownVariant => Self::General,
+            Refusal::TargetingKeyMissing => Self::TargetingKeyMissing,
         }
     }
 }

@@ -181,6 +181,7 @@ impl App {
             closing: self.closing.clone(),
             stream_deadline: self.config.stream_deadline,
             disable_metadata: self.config.disable_sync_metadata,
+            translations: self.config.translations,
             streams: Arc::clone(&self.telemetry.streams),
         })
     }

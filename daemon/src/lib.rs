@@ -5,6 +5,7 @@ pub mod ask;
 pub mod assemble;
 pub mod cli;
 pub mod config;
+mod dialects;
 pub mod light;
 pub mod listen;
 pub mod log;

@@ -36,6 +36,9 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Completion(args)) => cli::completion::run(&args, out)?,
         Some(Command::Healthcheck(args)) => cli::healthcheck::run(&args, &environment)?,
         Some(Command::Proxy(args)) => cli::proxy::run(&args, &environment)?,
+        Some(Command::Import(args)) => {
+            cli::import::run(&args, &environment, &mut io::stdin(), out, &mut io::stderr())?;
+        }
         Some(Command::Doctor(args)) => {
             return Ok(verdict(cli::doctor::run(&args, &environment, out)?));
         }

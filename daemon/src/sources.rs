@@ -8,9 +8,10 @@ use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, 
 
 use crate::args::Fractional;
 use crate::config::{Config, OriginConfig};
+use crate::dialects;
 
 /// Every kind of source in this build.
-static KINDS: &[&[&SourceKind]] = &[store::BUILT_IN];
+static KINDS: &[&[&SourceKind]] = &[store::BUILT_IN, dialects::KINDS];
 
 /// Why there is no source for an origin. Trying again does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +96,7 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
         ])
     });
     let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().into()));
-    set([
+    let mut all = set([
         ("authHeader", config.authorization.as_ref().map(|secret| secret.expose().into())),
         ("certPath", config.cert_path.as_deref().map(path)),
         ("tls", Some(config.tls.into())),
@@ -108,7 +109,9 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
         ("incrementalUpdates", Some(config.incremental_updates.into())),
         ("headers", Some(Value::Object(headers.collect()))),
         ("oauth", oauth.map(Value::Object)),
-    ])
+    ]);
+    all.extend(config.own.expose().clone());
+    all
 }
 
 /// An object of what is set.

@@ -7,6 +7,7 @@ mod served;
 
 use std::time::Duration;
 
+use hoistd::config::Translations;
 use hoistd::light::Enrichment;
 use hoistd::services::sync::{Sync, routes};
 use proto::flagd::sync::v1 as current;
@@ -44,6 +45,7 @@ async fn world(deadline: Option<Duration>, disable_metadata: bool) -> World {
         closing: served.closing.subscribe(),
         stream_deadline: deadline,
         disable_metadata,
+        translations: Translations::Exact,
         streams: served.telemetry.streams.clone(),
     });
     World { served, open, client: Client::new(routes.clone()), legacy: Legacy::new(routes) }

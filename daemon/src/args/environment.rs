@@ -9,7 +9,17 @@ pub struct Environment {
 }
 
 /// Variables beside `FLAGD_*` and `HOISTD_*`.
-const OTHERS: &[&str] = &["HOME", "PORT", "AZURE_STORAGE_ACCOUNT"];
+const OTHERS: &[&str] = &[
+    "HOME",
+    "PORT",
+    "AZURE_STORAGE_ACCOUNT",
+    "UNLEASH_API_TOKEN",
+    "UNLEASH_API_TOKEN_FILE",
+    "FLAGSMITH_ENVIRONMENT_KEY",
+    "FLAGSMITH_ENVIRONMENT_KEY_FILE",
+    "FLIPT_TOKEN",
+    "FLIPT_TOKEN_FILE",
+];
 
 impl Environment {
     /// Reads the process's environment. Bytes that are not UTF-8 are replaced.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
-pub use operate::{DiffArgs, DiffFormat, DoctorArgs, DoctorFormat, ProxyArgs};
+pub use operate::{DiffArgs, DiffFormat, DoctorArgs, DoctorFormat, ImportArgs, ImportFormat, ProxyArgs};
 pub use setting::{DEBUG, Kind, SETTINGS, Setting};
 
 /// Name of the flag for the configuration file.
@@ -50,6 +50,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Tell what differs between two flag documents or sources
     Diff(DiffArgs),
+    /// Make a flag document of another vendor's flags, and tell how true it is
+    Import(ImportArgs),
     /// Check what `start` with the same flags would need: sources, ports, certificates, the clock
     Doctor(DoctorArgs),
     /// Serve flag documents as they are to many clients, in the place of flagd-proxy

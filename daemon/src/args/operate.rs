@@ -37,6 +37,42 @@ pub enum DiffFormat {
     Json,
 }
 
+/// Arguments of `hoistd import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// Whose flags, such as unleash
+    #[arg(value_name = "VENDOR")]
+    pub vendor: String,
+    /// The vendor's document in a file, `-` for standard input, or the server, such as https://host/api
+    #[arg(value_name = "FILE|URL")]
+    pub place: String,
+    /// Where the flag document goes, instead of standard output
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Which flags are in it: exact, approximate (both), or all
+    #[arg(long, value_name = "WHICH", default_value = "approximate")]
+    pub translations: String,
+    /// How to report, on standard error
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ImportFormat,
+    /// How many users are simulated for each flag
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+    pub users: u32,
+    /// Longest time to wait for a server
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub timeout: String,
+}
+
+/// How `import` reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// For a person at a terminal.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
 /// Arguments of `hoistd doctor`: those of `start`, and how to check.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Exit code: 0 if nothing is wrong, warnings aside; else 1.")]

@@ -112,6 +112,13 @@ pub const SETTINGS: &[Setting] = &[
     own("strict", "BOOL", "false", "Refuse a whole flag document for any problem in it", Kind::Switch),
     own("max-document-bytes", "BYTES", "67108864", "Largest flag document", Kind::One),
     own(
+        "translations",
+        "WHICH",
+        "exact",
+        "Which translations of other vendors' flags sync clients get: exact, approximate (both), or all",
+        Kind::One,
+    ),
+    own(
         "state-dir",
         "DIR",
         "",

@@ -43,8 +43,11 @@ pub fn run(args: &ExplainArgs, input: &mut dyn Read, out: &mut dyn Write) -> Res
     Ok(good)
 }
 
-/// The rule as it is run, every `$ref` written out.
+/// The rule as it is run, every `$ref` written out. A native flag runs another: its vendor's.
 fn targeting(flag: &Arc<Flag>) -> Option<Value> {
+    if flag.translation().is_some() {
+        return None;
+    }
     let mut definition: Value = serde_json::from_str(flag.definition()).ok()?;
     definition.get_mut("targeting").map(Value::take)
 }
@@ -59,6 +62,13 @@ fn write_flag(flag: Option<&Arc<Flag>>, question: &Question, out: &mut dyn Write
         writeln!(out, "{:12} {}", "source", flag.source().escape_debug())?;
         if let Some(set) = flag.flag_set() {
             writeln!(out, "{:12} {}", "flag set", set.escape_debug())?;
+        }
+        if let Some(translation) = flag.translation() {
+            let fidelity = &translation.fidelity;
+            writeln!(out, "{:12} the vendor's own; translation: {}", "rules", fidelity.as_str())?;
+            for reason in fidelity.reasons() {
+                writeln!(out, "{:12} {}", "", clipped(reason))?;
+            }
         }
         let default = flag.default_variant().map_or("(none)".to_owned(), |variant| variant.name().to_owned());
         writeln!(out, "{:12} {}", "default", default.escape_debug())?;
@@ -170,9 +180,14 @@ fn explanation(
     let mut fields = answer.clone();
     if let Some(flag) = flag {
         let default = flag.default_variant().map(|variant| variant.name());
-        fields.insert("flag".to_owned(), json!({
+        let mut described = json!({
             "state": state(flag), "source": flag.source(), "flagSetId": flag.flag_set(), "defaultVariant": default,
-        }));
+        });
+        if let Some(translation) = flag.translation() {
+            described["translation"] = translation.fidelity.as_str().into();
+            described["translationReasons"] = translation.fidelity.reasons().into();
+        }
+        fields.insert("flag".to_owned(), described);
     }
     fields.insert("notThisOne".to_owned(), question.others()?.into_iter().map(named).collect());
     let problems = question.problems().iter().map(|(source, problem)| format!("{source}: {problem}").into());

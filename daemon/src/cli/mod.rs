@@ -8,6 +8,7 @@ mod document;
 pub mod eval;
 pub mod explain;
 pub mod healthcheck;
+pub mod import;
 pub mod proxy;
 mod question;
 pub mod start;

@@ -4,14 +4,14 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{
-    Bump, Definition, Flag, Layer, Malformed, Options, Problem, Selector, Snapshot, Steps, Witness, compile,
-};
+use engine::{Bump, Flag, Layer, Malformed, Options, Problem, Selector, Snapshot, Steps, Witness};
 use serde_json::{Map, Value, json};
+use store::{FlagDocument, Reading};
 
 use super::document::{Document, MOST_BYTES};
 use crate::args::{EvalArgs, ExpectedType, Fractional};
 use crate::ask::{Outcome, Refusal, Type, answer, now};
+use crate::dialects;
 use crate::light::{Body, Enrichment, Light};
 
 /// Why a question could not be asked.
@@ -90,7 +90,9 @@ impl Question {
         let flag = self.flag()?.map(Arc::as_ref);
         Enrichment::default()
             .lay(&light, &bump, |context| {
-                render(&answer(&self.key, flag, self.want, context, now(), &scratch, witness))
+                let want = self.want;
+                let asked = engine::Question { want, context, now: now(), bump: &scratch, bulk: false };
+                render(&answer(&self.key, flag, &asked, witness))
             })
             .map_err(|error| CannotAsk::Context(error.to_string()))
     }
@@ -125,12 +127,13 @@ impl Question {
     }
 
     /// What the selector adds to the metadata, with the flag's own over it (contract 3.10).
-    fn metadata(&self, flag: Option<&Flag>) -> Map<String, Value> {
+    fn metadata(&self, outcome: &Outcome<'_>) -> Map<String, Value> {
         let reflected = Selector::parse(&self.selector).ok().and_then(|selector| selector.reflection());
         let mut metadata: Map<String, Value> =
             reflected.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
-        let own = flag.into_iter().flat_map(|flag| flag.metadata().entries());
-        metadata.extend(own.map(|(key, value)| (key.to_string(), value.clone())));
+        let more = outcome.result.ok().and_then(|resolution| resolution.metadata);
+        let own = outcome.flag.into_iter().flat_map(|flag| flag.metadata().with(more));
+        metadata.extend(own.map(|(key, value)| (key.to_owned(), value.clone())));
         metadata
     }
 
@@ -152,7 +155,7 @@ impl Question {
                 fields.insert("errorDetails".to_owned(), details.into());
             }
         }
-        fields.insert("metadata".to_owned(), Value::Object(self.metadata(outcome.flag)));
+        fields.insert("metadata".to_owned(), Value::Object(self.metadata(outcome)));
         (fields, outcome.result.is_ok())
     }
 
@@ -169,13 +172,18 @@ impl Question {
             }
             Refusal::Parse => ("PARSE_ERROR", engine::Fault::Parse.to_string()),
             Refusal::UnknownVariant => ("GENERAL", engine::Fault::UnknownVariant.to_string()),
+            Refusal::TargetingKeyMissing => {
+                ("TARGETING_KEY_MISSING", engine::Fault::TargetingKeyMissing.to_string())
+            }
         }
     }
 }
 
-/// The flags of one source, its name and what is wrong with it. A URI without a scheme is a path.
+/// The flags of one source, its name and what is wrong with it. A URI without a scheme is a path; one of a vendor's
+/// documents has the vendor's name before it, such as `unleash:features.json`.
 fn layer(uri: &str, options: &Options) -> Result<(Arc<str>, Layer, Vec<Problem>), CannotAsk> {
-    let path = uri.strip_prefix("file:").unwrap_or(uri);
+    let dialect = uri.split_once(':').and_then(|(name, path)| Some((dialects::find(name)?, path)));
+    let path = dialect.map_or(uri.strip_prefix("file:").unwrap_or(uri), |(_, path)| path);
     if path.contains("://") || path.starts_with("core.openfeature.dev/") {
         return Err(CannotAsk::NotAFile(uri.to_owned()));
     }
@@ -185,8 +193,12 @@ fn layer(uri: &str, options: &Options) -> Result<(Arc<str>, Layer, Vec<Problem>)
     let document = Document::read(Path::new(path), &mut io::empty()).map_err(refused)?;
     let malformed = |error: Malformed| refused(error.to_string());
     let json = store::json_text(&document.bytes, document.format, MOST_BYTES).map_err(malformed)?;
-    let definition = Definition::parse(&json).map_err(malformed)?;
-    let mut compiled = compile(&definition, &name, options, None);
+    let reader = match dialect {
+        Some((dialect, _)) => dialects::reader(dialect, path).map_err(|error| refused(error.to_string()))?,
+        None => Arc::new(FlagDocument),
+    };
+    let reading = Reading { text: &json, source: &name, options, previous: None };
+    let mut compiled = reader.read(&reading).map_err(malformed)?;
     store::place_problems(&mut compiled.problems, &document.bytes, document.format);
     Ok((name, compiled.layer, compiled.problems))
 }

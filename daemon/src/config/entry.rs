@@ -9,11 +9,32 @@ use serde_json::{Map, Value};
 use super::error::quoted;
 use super::given::Given;
 use super::origin::{PROVIDERS, STRIPPED};
-use super::{Address, ConfigError, Oauth, OriginConfig, Provider, Secret};
+use super::{Address, ConfigError, Oauth, OriginConfig, Own, Provider, Secret};
+
+/// Fields that every provider's entry can have, in lower case.
+const KNOWN: [&str; 16] = [
+    "uri",
+    "provider",
+    "authheader",
+    "bearertoken",
+    "certpath",
+    "tls",
+    "providerid",
+    "selector",
+    "interval",
+    "intervalseed",
+    "maxmsgsize",
+    "timeouts",
+    "incrementalupdates",
+    "headers",
+    "oauth",
+    "$schema",
+];
 
 /// An object's fields, by name in lower case. Messages name the field and never show a value: it may be a token.
 struct Fields<'a> {
     fields: BTreeMap<String, &'a Value>,
+    written: &'a Map<String, Value>,
     /// What the object is called in messages, such as `entry 2`.
     place: String,
 }
@@ -61,6 +82,7 @@ fn origin(fields: &Fields<'_>) -> Result<OriginConfig, String> {
         incremental_updates: fields.switch("incrementalUpdates")?.unwrap_or_default(),
         headers: fields.headers()?,
         oauth: fields.object("oauth")?.map(|fields| oauth(&fields)).transpose()?,
+        own: if provider.is_of_vendor() { fields.others() } else { Own::default() },
         ..defaults
     })
 }
@@ -70,7 +92,8 @@ fn provider(name: &str) -> Result<Provider, String> {
     found.map(|(_, provider)| *provider).ok_or_else(|| {
         format!(
             "could not create sync sources from config: could not create sync provider: invalid sync provider: {}, must \
-             be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob' or 's3'",
+             be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob' or 's3', or of \
+             'unleash', 'flagsmith', 'flipt' or 'flipt-file'",
             quoted(name)
         )
     })
@@ -109,7 +132,18 @@ fn oauth(fields: &Fields<'_>) -> Result<Oauth, String> {
 impl<'a> Fields<'a> {
     fn new(map: &'a Map<String, Value>, place: String) -> Self {
         let set = map.iter().filter(|(_, value)| !value.is_null());
-        Self { fields: set.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(), place }
+        Self {
+            fields: set.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+            written: map,
+            place,
+        }
+    }
+
+    /// The fields that not every provider has, as written.
+    fn others(&self) -> Own {
+        let own =
+            self.written.iter().filter(|(name, _)| !KNOWN.contains(&name.to_ascii_lowercase().as_str()));
+        own.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {

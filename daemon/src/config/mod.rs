@@ -3,6 +3,7 @@
 //! Flag wins over variable, variable over file, file over default (flagd's order). Each value remembers where it was set, so
 //! that an error can say so. Nothing here opens a port or a source.
 
+mod credentials;
 mod entry;
 mod error;
 mod file;
@@ -13,6 +14,7 @@ mod resilience;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod translations;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +28,8 @@ pub use error::{ConfigError, SetBy};
 pub use origin::{Oauth, OriginConfig, Provider};
 pub use proxy::ProxyConfig;
 pub use resilience::Resilience;
-pub use secret::{Address, Secret};
+pub use secret::{Address, Own, Secret};
+pub use translations::Translations;
 
 /// Request header bytes when the setting is 0: what Go's server takes.
 const DEFAULT_HEADER_BYTES: u64 = 1024 * 1024;
@@ -66,6 +69,8 @@ pub struct Config {
     pub otel: Otel,
     /// Bucketing of `fractional`.
     pub fractional: Fractional,
+    /// Which translations of other vendors' flags sync clients get.
+    pub translations: Translations,
     /// Whether any problem in a document refuses it whole.
     pub strict: bool,
     /// Largest flag document in bytes.
@@ -185,6 +190,7 @@ impl Config {
             },
             otel,
             fractional: places.get("fractional").choice(&[("v2", Fractional::V2), ("v3", Fractional::V3)])?,
+            translations: Translations::read(&places)?,
             strict: places.get("strict").switch()?,
             max_document_bytes: document_bytes(&places)?,
             resilience: Resilience::read(&places)?,
@@ -298,4 +304,16 @@ pub fn management_port(flag: Option<&str>, environment: &Environment) -> Result<
 /// Reads a duration in Go's form, such as `1m30s`.
 pub fn duration(text: &str) -> Option<Duration> {
     given::duration(text)
+}
+
+/// An origin with the credentials of its vendor's variable, if it has none of its own.
+///
+/// # Errors
+/// The file that a variable names cannot be read.
+pub fn with_credentials(
+    mut origin: OriginConfig,
+    environment: &Environment,
+) -> Result<OriginConfig, ConfigError> {
+    credentials::complete(&mut origin, environment)?;
+    Ok(origin)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::entry;
 use super::given::{Given, Places};
-use super::{Address, ConfigError, Secret};
+use super::{Address, ConfigError, Own, Secret, credentials};
 
 /// How an origin is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +29,18 @@ pub enum Provider {
     Azblob,
     /// An object in S3.
     S3,
+    /// The client API of Unleash, polled.
+    Unleash,
+    /// The environment document of Flagsmith, polled.
+    Flagsmith,
+    /// The snapshot of a Flipt namespace, streamed or polled.
+    Flipt,
+    /// Flipt's own files, without a Flipt.
+    FliptFile,
 }
 
 /// Every provider by its name in `sources`.
-pub(crate) const PROVIDERS: [(&str, Provider); 9] = [
+pub(crate) const PROVIDERS: [(&str, Provider); 13] = [
     ("file", Provider::File),
     ("fsnotify", Provider::Fsnotify),
     ("fileinfo", Provider::Fileinfo),
@@ -42,20 +50,33 @@ pub(crate) const PROVIDERS: [(&str, Provider); 9] = [
     ("gcs", Provider::Gcs),
     ("azblob", Provider::Azblob),
     ("s3", Provider::S3),
+    ("unleash", Provider::Unleash),
+    ("flagsmith", Provider::Flagsmith),
+    ("flipt", Provider::Flipt),
+    ("flipt-file", Provider::FliptFile),
 ];
 
-/// Schemes of flagd's own making, which are no part of the origin's name; the last column is TLS.
-pub(crate) const STRIPPED: [(&str, Provider, bool); 4] = [
+/// Schemes of flagd's own making and ours, which are no part of the origin's name; the last column is TLS.
+pub(crate) const STRIPPED: [(&str, Provider, bool); 8] = [
     ("file:", Provider::File, false),
     ("core.openfeature.dev/", Provider::Kubernetes, false),
     ("grpc://", Provider::Grpc, false),
     ("grpcs://", Provider::Grpc, true),
+    ("unleash+", Provider::Unleash, false),
+    ("flagsmith+", Provider::Flagsmith, false),
+    ("flipt+", Provider::Flipt, false),
+    ("flipt-file:", Provider::FliptFile, false),
 ];
 
 /// Longest polling interval of an HTTP origin: a day.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
 impl Provider {
+    /// Whether its flags are another vendor's.
+    pub fn is_of_vendor(self) -> bool {
+        matches!(self, Self::Unleash | Self::Flagsmith | Self::Flipt | Self::FliptFile)
+    }
+
     /// Its name in `sources`.
     pub fn name(self) -> &'static str {
         PROVIDERS.iter().find(|(_, provider)| *provider == self).map_or("", |(name, _)| name)
@@ -93,6 +114,8 @@ pub struct OriginConfig {
     pub headers: BTreeMap<String, Secret>,
     /// Client credentials (http).
     pub oauth: Option<Oauth>,
+    /// Options that only the provider knows (other vendors).
+    pub own: Own,
 }
 
 /// OAuth client credentials of an HTTP origin.
@@ -128,6 +151,7 @@ impl OriginConfig {
             incremental_updates: false,
             headers: BTreeMap::new(),
             oauth: None,
+            own: Own::default(),
         }
     }
 
@@ -166,12 +190,14 @@ pub(crate) fn read(places: &Places<'_>) -> Result<Vec<OriginConfig>, ConfigError
     let mut origins = Vec::new();
     let uris = places.get("uri");
     for uri in uris.list()? {
-        let origin = OriginConfig::parse(&uri).ok_or_else(|| uris.wrong(no_scheme(&uri)))?;
+        let mut origin = OriginConfig::parse(&uri).ok_or_else(|| uris.wrong(no_scheme(&uri)))?;
+        credentials::complete(&mut origin, places.environment)?;
         check(&origin, &uris, places)?;
         origins.push(origin);
     }
     let sources = places.get("sources");
-    for origin in entry::read(&sources)? {
+    for mut origin in entry::read(&sources)? {
+        credentials::complete(&mut origin, places.environment)?;
         check(&origin, &sources, places)?;
         origins.push(origin);
     }
@@ -182,7 +208,7 @@ fn no_scheme(uri: &str) -> String {
     let hint = if uri.contains("://") { String::new() } else { format!("; for a file write file:{uri}") };
     format!(
         "invalid sync uri argument: {}, must start with 'file:', 'http(s)://', 'grpc(s)://', 'gs://', 'azblob://', \
-         's3://' or 'core.openfeature.dev'{hint}",
+         's3://' or 'core.openfeature.dev', or with the name of a vendor as in 'unleash+https://'{hint}",
         Address::from(uri.to_owned())
     )
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 /// A text that is never shown: a token, a password, a header's value.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -56,5 +58,28 @@ impl fmt::Display for Address {
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Options that only their provider knows. Shown by name alone: any of them may be a secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Own(Map<String, Value>);
+
+impl Own {
+    /// The options as written.
+    pub fn expose(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl FromIterator<(String, Value)> for Own {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(options: I) -> Self {
+        Self(options.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }

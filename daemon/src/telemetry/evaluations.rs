@@ -29,6 +29,8 @@ pub enum Failure {
     ParseError,
     /// The answer has another type than was asked for.
     TypeMismatch,
+    /// The rules need a targeting key and the context has none.
+    TargetingKeyMissing,
     /// Anything else, such as a rule that names an unknown variant.
     General,
 }
@@ -40,6 +42,7 @@ impl Failure {
             Self::FlagNotFound => "FLAG_NOT_FOUND",
             Self::ParseError => "PARSE_ERROR",
             Self::TypeMismatch => "TYPE_MISMATCH",
+            Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
             Self::General => "GENERAL",
         }
     }

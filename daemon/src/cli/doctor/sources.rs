@@ -1,11 +1,12 @@
 //! Each source, read once.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Severity;
+use engine::{Options, Problem, Severity};
 use futures_util::future::join_all;
-use store::{RawDocument, Relay};
+use store::{RawDocument, Reader, Reading, Relay};
 
 use super::{Finding, Level};
 use crate::ask;
@@ -34,13 +35,14 @@ async fn one(config: &Config, origin: &OriginConfig, timeout: Duration) -> Vec<F
             return vec![Finding::error(WHAT, place, error.to_string(), advice)];
         }
     };
+    let reader = source.reader();
     let relay = Relay::open(sources::settings(config, ask::clock), source);
     let Ok(said) = tokio::time::timeout(timeout, relay.first()).await else {
         let advice = format!("{}; a longer --timeout may help", remedy(origin));
         return vec![Finding::error(WHAT, place, format!("no answer within {timeout:?}"), advice)];
     };
     match said.document {
-        Some(document) => documented(config, origin, place, document),
+        Some(document) => documented(config, origin, place, document, &*reader),
         None => {
             let why = said.error.unwrap_or_else(|| "no document".to_owned());
             vec![Finding::error(WHAT, place, why, remedy(origin))]
@@ -61,10 +63,19 @@ fn remedy(origin: &OriginConfig) -> &'static str {
 }
 
 /// What is to be said of a document.
-fn documented(config: &Config, origin: &OriginConfig, place: String, document: RawDocument) -> Vec<Finding> {
+fn documented(
+    config: &Config,
+    origin: &OriginConfig,
+    place: String,
+    document: RawDocument,
+    reader: &dyn Reader,
+) -> Vec<Finding> {
     let bytes = document.bytes.len();
-    let checked = Document { bytes: document.bytes.to_vec(), format: document.format };
-    let (flags, problems) = validate::check(&checked);
+    let (flags, problems) = if origin.provider.is_of_vendor() {
+        native(&document, reader)
+    } else {
+        validate::check(&Document { bytes: document.bytes.to_vec(), format: document.format })
+    };
     let mut came = format!("{flags} flags in {bytes} bytes, {} problems", problems.len());
     if let Some(age) = age(origin) {
         came.push_str(&format!(", last written {age} ago"));
@@ -94,6 +105,16 @@ fn documented(config: &Config, origin: &OriginConfig, place: String, document: R
         findings.push(Finding { level, ..Finding::warning("flags", &*place, text, advice) });
     }
     findings
+}
+
+/// How many flags another vendor's document has, and what is wrong with it.
+fn native(document: &RawDocument, reader: &dyn Reader) -> (usize, Vec<Problem>) {
+    let text = String::from_utf8_lossy(&document.json);
+    let (source, options) = (Arc::from(""), Options::default());
+    match reader.read(&Reading { text: &text, source: &source, options: &options, previous: None }) {
+        Ok(compiled) => (compiled.layer.flags().len(), compiled.problems),
+        Err(error) => (0, vec![Problem::error("", error.to_string())]),
+    }
 }
 
 /// How long ago a file was written.

@@ -1,6 +1,6 @@
 //! Where protobuf meets the engine: outcomes to messages, and what each version says when there is no value.
 
-use engine::{Flag, Kind, Reason, Resolution, Selector};
+use engine::{Flag, Kind, Metadata, Reason, Resolution, Selector};
 use proto::{ListValue, Struct, Value};
 use tonic::Status;
 
@@ -57,7 +57,7 @@ pub(super) struct Answer<V> {
 impl<V: FromVariant> Answer<V> {
     /// What came of a question, or its error (contract 3.5).
     pub(super) fn new(outcome: Outcome<'_>, selector: &Selector<'_>) -> Result<Self, Status> {
-        let Resolution { variant, reason } = outcome.result.map_err(refused)?;
+        let Resolution { variant, reason, metadata: more } = outcome.result.map_err(refused)?;
         let value = match variant {
             None => None,
             Some(variant) => Some(V::read(variant.value()).ok_or_else(mismatch)?),
@@ -66,7 +66,7 @@ impl<V: FromVariant> Answer<V> {
             value,
             reason: reason.as_str(),
             variant: variant.map(|variant| variant.name().to_owned()),
-            metadata: metadata(outcome.flag, selector),
+            metadata: metadata(outcome.flag, more, selector),
         })
     }
 }
@@ -161,16 +161,16 @@ impl Item {
     /// What came of a question about all flags. `zero` stands where there is no value; without one either, the flag is left
     /// out (contract 3.9).
     pub(super) fn new(outcome: Outcome<'_>, selector: &Selector<'_>, zero: Option<Scalar>) -> Option<Self> {
-        let (reason, variant, value) = match outcome.result {
-            Ok(Resolution { variant, reason }) => {
+        let (reason, variant, value, more) = match outcome.result {
+            Ok(Resolution { variant, reason, metadata }) => {
                 let value = variant.and_then(|variant| Scalar::read(variant.value()));
-                (reason.as_str(), variant, value.or(zero)?)
+                (reason.as_str(), variant, value.or(zero)?, metadata)
             }
-            Err(Refusal::TypeMismatch(variant)) => ("ERROR", Some(variant), zero?),
-            Err(_) => ("ERROR", None, zero?),
+            Err(Refusal::TypeMismatch(variant)) => ("ERROR", Some(variant), zero?, None),
+            Err(_) => ("ERROR", None, zero?, None),
         };
         let variant = variant.map_or_else(String::new, |variant| variant.name().to_owned());
-        Some(Self { reason, variant, value, metadata: metadata(outcome.flag, selector) })
+        Some(Self { reason, variant, value, metadata: metadata(outcome.flag, more, selector) })
     }
 }
 
@@ -199,13 +199,13 @@ impl Scalar {
 
 /// What the selector adds to metadata (contract 3.10).
 pub(super) fn reflection(selector: &Selector<'_>) -> Struct {
-    metadata(None, selector)
+    metadata(None, None, selector)
 }
 
-/// The flag's metadata over what the selector says.
-fn metadata(flag: Option<&Flag>, selector: &Selector<'_>) -> Struct {
+/// The flag's metadata, with what the answer adds to it, over what the selector says.
+fn metadata(flag: Option<&Flag>, more: Option<&Metadata>, selector: &Selector<'_>) -> Struct {
     let reflected = selector.reflection().map(|(key, value)| (key.to_owned(), text(value)));
-    let own = flag.into_iter().flat_map(|flag| flag.metadata().entries());
+    let own = flag.into_iter().flat_map(|flag| flag.metadata().with(more));
     Struct {
         fields: reflected.into_iter().chain(own.map(|(key, json)| (key.to_string(), value(json)))).collect(),
     }
@@ -265,5 +265,7 @@ fn refused(refusal: Refusal<'_>) -> Status {
         Refusal::TypeMismatch(_) => mismatch(),
         Refusal::Parse => Status::data_loss("Error parsing input or configuration"),
         Refusal::UnknownVariant => Status::unknown("General error"),
+        // flagd never says this; its providers make GENERAL of the code and show the text.
+        Refusal::TargetingKeyMissing => Status::failed_precondition("Targeting key missing"),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn evaluation(out: &mut Vec<u8>, outcome: &Outcome<'_>, reflection: R
         string(out, variant.name());
     }
     text(out, ",\"metadata\":");
-    metadata(out, flag.map(Flag::metadata), reflection);
+    metadata(out, flag.map(Flag::metadata), resolution.metadata, reflection);
     out.push(b'}');
     StatusCode::OK
 }
@@ -48,6 +48,10 @@ fn failure(
             (StatusCode::NOT_FOUND, "FLAG_NOT_FOUND", format!("flag `{key}` does not exist"))
         }
         Refusal::Parse => (StatusCode::BAD_REQUEST, "PARSE_ERROR", format!("error parsing the flag `{key}`")),
+        Refusal::TargetingKeyMissing => {
+            let details = format!("the flag `{key}` needs a targetingKey in the context");
+            (StatusCode::BAD_REQUEST, "TARGETING_KEY_MISSING", details)
+        }
         // flagd has no code for a wrong type here; any value is welcome, so that only `null` has one (contract 3.7).
         Refusal::TypeMismatch(_) | Refusal::UnknownVariant => {
             (StatusCode::BAD_REQUEST, "GENERAL", "error processing the flag for evaluation".to_owned())
@@ -60,7 +64,7 @@ fn failure(
     text(out, "\",\"errorDetails\":");
     string(out, &details);
     text(out, ",\"metadata\":");
-    metadata(out, flag.map(Flag::metadata), reflection);
+    metadata(out, flag.map(Flag::metadata), None, reflection);
     out.push(b'}');
     status
 }
@@ -83,7 +87,7 @@ pub(super) fn refusal(out: &mut Vec<u8>, key: Option<&str>, code: &str, details:
 /// Writes the end of a bulk body: what the selector reflects, and where to learn of changes.
 pub(super) fn bulk_end(out: &mut Vec<u8>, reflection: Reflection<'_>, events: &str, idle_seconds: u64) {
     text(out, "],\"metadata\":");
-    metadata(out, None, reflection);
+    metadata(out, None, None, reflection);
     text(out, ",\"eventStreams\":[{\"type\":\"sse\",\"endpoint\":{\"requestUri\":");
     string(out, events);
     text(out, "},\"inactivityDelaySec\":");
@@ -91,30 +95,48 @@ pub(super) fn bulk_end(out: &mut Vec<u8>, reflection: Reflection<'_>, events: &s
     text(out, "}]}");
 }
 
-/// The flag's metadata over what the selector reflects (contract 3.10).
-fn metadata(out: &mut Vec<u8>, metadata: Option<&Metadata>, reflection: Reflection<'_>) {
-    let entries = metadata.map(Metadata::entries).unwrap_or_default();
-    let json = metadata.map(Metadata::json).filter(|_| !entries.is_empty()).unwrap_or("{}");
-    match reflection {
-        Some((name, value)) if entries.iter().all(|(key, _)| **key != *name) => {
-            let at = entries.partition_point(|(key, _)| **key < *name);
-            let (before, after) = entries.split_at(at);
-            out.push(b'{');
-            for (key, value) in before {
-                member(out, key, value);
-                out.push(b',');
-            }
-            string(out, name);
-            out.push(b':');
-            string(out, value);
-            for (key, value) in after {
-                out.push(b',');
-                member(out, key, value);
-            }
-            out.push(b'}');
-        }
-        _ => text(out, json),
+/// The flag's metadata, with what the answer adds to it, over what the selector reflects (contract 3.10).
+fn metadata(
+    out: &mut Vec<u8>,
+    metadata: Option<&Metadata>,
+    more: Option<&Metadata>,
+    reflection: Reflection<'_>,
+) {
+    let none = Metadata::default();
+    let metadata = metadata.unwrap_or(&none);
+    let reflection = reflection.filter(|(name, _)| metadata.with(more).all(|(key, _)| key != *name));
+    if reflection.is_none() && more.is_none() {
+        text(out, if metadata.entries().is_empty() { "{}" } else { metadata.json() });
+        return;
     }
+    let mut reflected = reflection.into_iter().peekable();
+    out.push(b'{');
+    let start = out.len();
+    for (key, value) in metadata.with(more) {
+        if let Some((name, text)) = reflected.next_if(|(name, _)| *name < key) {
+            separate(out, start);
+            reflect(out, name, text);
+        }
+        separate(out, start);
+        member(out, key, value);
+    }
+    if let Some((name, text)) = reflected.next() {
+        separate(out, start);
+        reflect(out, name, text);
+    }
+    out.push(b'}');
+}
+
+fn separate(out: &mut Vec<u8>, start: usize) {
+    if out.len() > start {
+        out.push(b',');
+    }
+}
+
+fn reflect(out: &mut Vec<u8>, name: &str, value: &str) {
+    string(out, name);
+    out.push(b':');
+    string(out, value);
 }
 
 fn member(out: &mut Vec<u8>, key: &str, value: &serde_json::Value) {

@@ -21,7 +21,7 @@ const REMEMBERED: usize = 256;
 pub(super) struct View {
     /// Equal for equal flags, across restarts and machines.
     pub(super) tag: Box<str>,
-    /// Whether some flag may ask for the time.
+    /// Whether some flag may ask for the time, or for chance.
     pub(super) timely: bool,
 }
 
@@ -73,7 +73,10 @@ impl Views {
         for flag in snapshot.select(selector) {
             hash.part(flag.key()).part(flag.flag_set().unwrap_or_default()).part(flag.source());
             hash.part(flag.definition());
-            timely |= may_ask_for_time(flag.definition());
+            if let Some(version) = flag.native_version() {
+                hash.part(&version.to_string());
+            }
+            timely |= flag.varies() || may_ask_for_time(flag.definition());
         }
         View { tag: hash.hex(), timely }
     }

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use store::Store;
 use tonic::Status;
 
+use crate::config::Translations;
+
 /// How many selectors' documents of the newest generation are remembered.
 const REMEMBERED: usize = 256;
 
@@ -25,6 +27,7 @@ pub(super) struct Document {
 #[derive(Debug)]
 pub(super) struct Documents {
     store: Arc<Store>,
+    translations: Translations,
     newest: Mutex<Newest>,
 }
 
@@ -35,8 +38,8 @@ struct Newest {
 }
 
 impl Documents {
-    pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store, newest: Mutex::default() }
+    pub(super) fn new(store: Arc<Store>, translations: Translations) -> Self {
+        Self { store, translations, newest: Mutex::default() }
     }
 
     /// The document of `selector` as of now.
@@ -56,7 +59,7 @@ impl Documents {
         if let Some(known) = newest.by_selector.get(selector) {
             return Ok(known.clone());
         }
-        let document = Document::write(&snapshot, &parsed);
+        let document = Document::write(&snapshot, &parsed, self.translations);
         if newest.by_selector.len() < REMEMBERED {
             newest.by_selector.insert(Arc::clone(selector), document.clone());
         }
@@ -65,9 +68,14 @@ impl Documents {
 }
 
 impl Document {
-    fn write(snapshot: &Snapshot, selector: &Selector<'_>) -> Self {
+    fn write(snapshot: &Snapshot, selector: &Selector<'_>, translations: Translations) -> Self {
         // A flag without variants can only mean the code's default, and makes strict clients refuse the whole document.
-        let served = snapshot.select(selector).filter(|flag| !flag.variants().is_empty());
+        let served = snapshot.select(selector).filter(|flag| match flag.translation() {
+            None => !flag.variants().is_empty(),
+            Some(translation) => {
+                !translation.variants.is_empty() && translations.allow(&translation.fidelity)
+            }
+        });
         let mut flags: Vec<&Flag> = served.map(Arc::as_ref).collect();
         flags.sort_unstable_by_key(|flag| flag.key());
         let room: usize = flags.iter().map(|flag| flag.key().len() + flag.definition().len() + 8).sum();

@@ -28,6 +28,7 @@ use tonic::Status;
 use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
 
+use crate::config::Translations;
 use crate::telemetry::{End, Streams};
 use document::{Document, Documents};
 use follow::Follower;
@@ -50,13 +51,15 @@ pub struct Sync {
     pub stream_deadline: Option<Duration>,
     /// Whether GetMetadata is refused.
     pub disable_metadata: bool,
+    /// Which translations of other vendors' flags are handed out.
+    pub translations: Translations,
     /// Where streams are counted.
     pub streams: Arc<Streams>,
 }
 
 /// Both services as one.
 pub fn routes(parts: Sync) -> Routes {
-    let documents = Arc::new(Documents::new(Arc::clone(&parts.store)));
+    let documents = Arc::new(Documents::new(Arc::clone(&parts.store), parts.translations));
     let handler = Handler { parts: Arc::new(parts), documents };
     Routes::new(V1::new(v1::Service::new(handler.clone())).accept_compressed(Gzip))
         .add_service(Legacy::new(legacy::Service(handler)).accept_compressed(Gzip))
