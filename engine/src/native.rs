@@ -183,6 +183,7 @@ pub struct NativeFlag<'n> {
 pub(crate) struct Foreign {
     pub(crate) rules: Arc<dyn Native>,
     pub(crate) translation: Arc<Translation>,
+    pub(crate) text: Arc<str>,
     /// The position of a variant that every context gets, whatever the rules say.
     pub(crate) fixed: Option<usize>,
 }
@@ -204,7 +205,7 @@ impl Foreign {
             fidelity: Fidelity::Exact,
             mentions: Vec::new(),
         };
-        Self { rules: Arc::clone(&self.rules), translation: Arc::new(translation), fixed: Some(at) }
+        Self { translation: Arc::new(translation), fixed: Some(at), ..self.clone() }
     }
 
     #[inline]
@@ -228,7 +229,7 @@ impl Flag {
         let none = Map::new();
         let merged = Merged::of(&none, Some(&metadata));
         let own = merged.metadata();
-        let foreign = Foreign { rules, translation: Arc::new(translation), fixed: None };
+        let foreign = Foreign { rules, translation: Arc::new(translation), text: text.into(), fixed: None };
         let said = [foreign.said()];
         let definition = translated(&foreign.translation, source, &Merged::with_notes(&own, &said));
         Self {
@@ -251,6 +252,11 @@ impl Flag {
     /// The flag in flagd's form and how true that is, if the flag's rules are another vendor's.
     pub fn translation(&self) -> Option<&Translation> {
         self.native.as_ref().map(|native| &*native.translation)
+    }
+
+    /// The vendor's definition with all that the rules depend on, if the flag's rules are another vendor's.
+    pub fn native_text(&self) -> Option<&str> {
+        self.native.as_ref().map(|native| &*native.text)
     }
 
     /// What tells versions of a native flag apart, across restarts; its [`definition`](Self::definition) does not always.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use engine::{Bump, Context, Fault, Flag, Reason, Resolution, Selector, Snapshot, Value, Variant};
+use engine::{
+    Bump, Context, Fault, Flag, Metadata, Question, Reason, Resolution, Selector, Snapshot, Value, Variant,
+};
 use kit::{Evaluate, Facts, Found, Held, Type, error};
 use open_feature::{EvaluationContext, EvaluationError, EvaluationReason};
 
@@ -77,7 +79,9 @@ impl FlagsView {
             let under = Context::new(lay::lay(context, bump)?);
             let over = self.over.iter().map(|(key, json)| (key.as_str(), Value::from_json(json, bump)));
             let context = Context::new(bump.alloc_slice_fill_iter(over)).over(&under);
-            match flag.resolve(&context, clock::now(), bump, &mut ()) {
+            let question =
+                Question { want: wanted(want), context: &context, now: clock::now(), bump, bulk: false };
+            match flag.answer(&question, &mut ()) {
                 Ok(resolution) => Ok(take(found(flag, &resolution, want))),
                 Err(fault) => Err(refused(flag.key(), fault)),
             }
@@ -100,7 +104,8 @@ impl Evaluate for FlagsView {
         }
         // An empty arena takes no memory, and a static flag looks at neither context nor time.
         let (nobody, bump) = (Context::default(), Bump::new());
-        match flag.resolve(&nobody, 0, &bump, &mut ()) {
+        let question = Question { want: wanted(want), context: &nobody, now: 0, bump: &bump, bulk: false };
+        match flag.answer(&question, &mut ()) {
             Ok(resolution) => Ok(take(found(flag, &resolution, want))),
             Err(fault) => Err(refused(flag.key(), fault)),
         }
@@ -110,17 +115,30 @@ impl Evaluate for FlagsView {
 #[inline]
 fn found<'a>(flag: &'a Flag, resolution: &Resolution<'a>, want: Type) -> Found<'a> {
     let entries = flag.metadata().entries();
+    let more = resolution.metadata.map(Metadata::entries).unwrap_or_default();
     Found {
         value: resolution.variant.map(|variant| held(variant, want)),
         variant: resolution.variant.map(Variant::name),
         reason: match resolution.reason {
             Reason::Static => EvaluationReason::Static,
             Reason::TargetingMatch => EvaluationReason::TargetingMatch,
+            Reason::Split => EvaluationReason::Split,
             Reason::Default => EvaluationReason::Default,
             Reason::Disabled => EvaluationReason::Disabled,
             Reason::Stale => EvaluationReason::Other(resolution.reason.as_str().to_owned()),
         },
-        facts: if entries.is_empty() { Facts::None } else { Facts::Json([entries, &[]]) },
+        facts: if entries.is_empty() && more.is_empty() { Facts::None } else { Facts::Json([entries, more]) },
+    }
+}
+
+/// The engine's word for a type.
+#[inline]
+fn wanted(want: Type) -> engine::Type {
+    match want {
+        Type::Bool => engine::Type::Bool,
+        Type::Int | Type::Float => engine::Type::Number,
+        Type::String => engine::Type::String,
+        Type::Object => engine::Type::Object,
     }
 }
 
@@ -141,5 +159,6 @@ fn refused(key: &str, fault: Fault) -> EvaluationError {
     match fault {
         Fault::Parse => error::parse(format!("flag `{key}`: {fault}")),
         Fault::UnknownVariant => error::general(format!("flag `{key}`: {fault}")),
+        Fault::TargetingKeyMissing => error::targeting_key_missing(key),
     }
 }
