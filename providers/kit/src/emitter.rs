@@ -27,7 +27,7 @@ type Callback = Arc<dyn Fn(&Event) + Send + Sync>;
 pub struct Emitter(Arc<Shared>);
 
 struct Shared {
-    provider: &'static str,
+    provider: Arc<str>,
     /// The state again, for evaluations: reading the channel takes a lock.
     now: AtomicU8,
     closed: AtomicBool,
@@ -45,11 +45,11 @@ struct Inner {
 
 impl Emitter {
     /// Of a provider that is not ready yet.
-    pub fn new(provider: &'static str) -> Self {
+    pub fn new(provider: impl Into<Arc<str>>) -> Self {
         let inner = Inner { sender: Some(broadcast::channel(BACKLOG).0), last: None, callbacks: Vec::new() };
         let state = State::NotReady;
         Self(Arc::new(Shared {
-            provider,
+            provider: provider.into(),
             now: AtomicU8::new(state as u8),
             closed: AtomicBool::new(false),
             state: watch::channel(state).0,
@@ -58,15 +58,15 @@ impl Emitter {
     }
 
     /// Of a provider that is ready from the start and stays so.
-    pub fn ready(provider: &'static str) -> Self {
+    pub fn ready(provider: impl Into<Arc<str>>) -> Self {
         let emitter = Self::new(provider);
         emitter.became_ready();
         emitter
     }
 
     /// The provider's name.
-    pub fn provider(&self) -> &'static str {
-        self.0.provider
+    pub fn provider(&self) -> &Arc<str> {
+        &self.0.provider
     }
 
     /// Where the provider stands now.
@@ -115,7 +115,7 @@ impl Emitter {
         if keys.as_ref().is_some_and(Vec::is_empty) {
             return;
         }
-        let mut event = Event::of(EventKind::ConfigurationChanged, self.0.provider, self.state());
+        let mut event = Event::of(EventKind::ConfigurationChanged, &self.0.provider, self.state());
         event.flags_changed = keys.map(Into::into);
         event.metadata = metadata.map(Arc::new);
         let callbacks = self.inner().publish(&event);
@@ -145,7 +145,7 @@ impl Emitter {
         let inner = self.inner();
         let events = inner.sender.as_ref().map(|sender| BroadcastStream::new(sender.subscribe()));
         EventStream {
-            provider: self.0.provider,
+            provider: Arc::clone(&self.0.provider),
             state: self.0.state.subscribe(),
             pending: [inner.last.clone(), None],
             events,
@@ -172,7 +172,7 @@ impl Emitter {
 
     fn enter(&self, state: State, message: Option<Arc<str>>) {
         let Some(kind) = state.event() else { return };
-        let mut event = Event::of(kind, self.0.provider, state);
+        let mut event = Event::of(kind, &self.0.provider, state);
         event.message = message;
         let mut inner = self.inner();
         if inner.sender.is_none() {
@@ -214,7 +214,7 @@ fn run(callbacks: Vec<Callback>, event: &Event) {
     for callback in callbacks {
         if catch_unwind(AssertUnwindSafe(|| callback(event))).is_err() {
             tracing::error!(
-                provider = event.provider,
+                provider = &*event.provider,
                 event = event.kind.as_str(),
                 "an event callback panicked"
             );
@@ -231,7 +231,7 @@ impl fmt::Debug for Emitter {
 /// The events of a provider, as a stream or by [`EventStream::next`].
 #[derive(Debug)]
 pub struct EventStream {
-    provider: &'static str,
+    provider: Arc<str>,
     state: watch::Receiver<State>,
     pending: [Option<Event>; 2],
     events: Option<BroadcastStream<Event>>,
@@ -246,8 +246,8 @@ impl EventStream {
     /// What stands for events that were missed.
     fn latest(&self) -> [Option<Event>; 2] {
         let state = *self.state.borrow();
-        let standing = state.event().map(|kind| Event::of(kind, self.provider, state));
-        [standing, Some(Event::of(EventKind::ConfigurationChanged, self.provider, state))]
+        let standing = state.event().map(|kind| Event::of(kind, &self.provider, state));
+        [standing, Some(Event::of(EventKind::ConfigurationChanged, &self.provider, state))]
     }
 }
 

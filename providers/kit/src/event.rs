@@ -111,7 +111,7 @@ pub struct Event {
     /// What happened.
     pub kind: EventKind,
     /// The provider's name.
-    pub provider: &'static str,
+    pub provider: Arc<str>,
     /// The state that follows.
     pub state: State,
     /// Of a configuration change: the keys of the flags that changed. `None` means that it is not known which.
@@ -123,7 +123,8 @@ pub struct Event {
 }
 
 impl Event {
-    pub(crate) fn of(kind: EventKind, provider: &'static str, state: State) -> Self {
+    pub(crate) fn of(kind: EventKind, provider: &Arc<str>, state: State) -> Self {
+        let provider = Arc::clone(provider);
         Self { kind, provider, state, flags_changed: None, message: None, metadata: None }
     }
 }

@@ -49,10 +49,23 @@ impl<R: Resolver> Handle<R> {
         };
         match state {
             State::Ready | State::Stale => Ok(()),
-            State::NotReady | State::Error | State::Fatal => {
-                Err(NotReady { provider: R::NAME, state, deadline, message: self.events.message() })
-            }
+            State::NotReady | State::Error | State::Fatal => Err(NotReady {
+                provider: Arc::clone(self.events.provider()),
+                state,
+                deadline,
+                message: self.events.message(),
+            }),
         }
+    }
+
+    /// Where the provider's state and events come from.
+    pub fn emitter(&self) -> &Emitter {
+        &self.events
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        self.events.provider()
     }
 
     /// The events from now on, see [`Emitter::subscribe`].
@@ -90,7 +103,7 @@ impl<R: Resolver> Handle<R> {
         self.admit()?;
         match self.resolver.load_full() {
             Some(resolver) => resolver.resolve(key, want, context).await,
-            None => Err(shut_down(R::NAME)),
+            None => Err(shut_down(self.name())),
         }
     }
 
@@ -105,13 +118,14 @@ impl<R: Resolver> Handle<R> {
     fn admit(&self) -> Result<(), EvaluationError> {
         match self.events.state() {
             State::Ready | State::Stale | State::Error => Ok(()),
+            State::NotReady | State::Fatal if R::ASKED_UNREADY && !self.events.is_closed() => Ok(()),
             State::NotReady | State::Fatal => Err(self.refusal()),
         }
     }
 
     #[cold]
     fn refusal(&self) -> EvaluationError {
-        let name = R::NAME;
+        let name = self.name();
         if self.events.is_closed() {
             return shut_down(name);
         }
@@ -137,7 +151,7 @@ impl<R: Local> Handle<R> {
         self.admit()?;
         match &*self.resolver.load() {
             Some(resolver) => Ok(resolver.view()),
-            None => Err(shut_down(R::NAME)),
+            None => Err(shut_down(self.name())),
         }
     }
 }
@@ -154,7 +168,7 @@ impl<R: Local> Evaluate for Handle<R> {
         self.admit()?;
         match &*self.resolver.load() {
             Some(resolver) => resolver.read(|view| view.evaluate(key, want, context, take)),
-            None => Err(shut_down(R::NAME)),
+            None => Err(shut_down(self.name())),
         }
     }
 }
@@ -179,7 +193,7 @@ impl<R> fmt::Debug for Handle<R> {
 )]
 pub struct NotReady {
     /// The provider's name.
-    pub provider: &'static str,
+    pub provider: Arc<str>,
     /// Where it stands.
     pub state: State,
     /// How long was waited at most.

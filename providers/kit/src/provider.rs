@@ -24,7 +24,8 @@ pub struct Provider<R: Resolver> {
 impl<R: Resolver> Provider<R> {
     /// Makes a provider of `resolver`.
     pub fn new(resolver: R) -> Self {
-        Self { metadata: ProviderMetadata::new(R::NAME), hooks: Vec::new(), handle: Handle::new(resolver) }
+        let handle = Handle::new(resolver);
+        Self { metadata: ProviderMetadata::new(handle.name()), hooks: Vec::new(), handle }
     }
 
     /// Adds a hook that the SDK runs on every evaluation by this provider.

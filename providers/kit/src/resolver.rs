@@ -16,6 +16,10 @@ pub trait Resolver: Send + Sync + 'static {
     /// The provider's name, as metadata and events say it.
     const NAME: &'static str;
 
+    /// Whether it is asked even when it is not ready or gave up. For those that are made of other providers, which refuse
+    /// for themselves.
+    const ASKED_UNREADY: bool = false;
+
     /// Answers for the flag `key`.
     ///
     /// `want` is a hint for backends that are asked by type; what is answered may be of another kind, the kit converts or
