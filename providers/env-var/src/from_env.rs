@@ -1,5 +1,7 @@
 //! Options from the environment, read here and nowhere else.
 
+use std::ffi::OsString;
+
 use crate::naming::Naming;
 use crate::options::Options;
 
@@ -27,28 +29,34 @@ impl Options {
     /// # Errors
     /// `HOIST_ENV_VAR_NAMING` says something else.
     pub fn from_env() -> Result<Self, VariableError> {
-        let variables = std::env::vars_os();
-        Self::of(
-            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
+        Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// As [`Options::from_env`], of these variables.
+    /// As [`Options::from_env`], with prefix and naming from anywhere. The flags are the process's variables all the same.
     ///
     /// # Errors
     /// As [`Options::from_env`].
-    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, VariableError> {
+    pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
+        let unicode =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self::of(get, std::env::vars_os().filter_map(unicode))
+    }
+
+    pub(crate) fn of(
+        get: impl Fn(&str) -> Option<String>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, VariableError> {
         let mut options = Self::new(variables);
-        options.prefix = options.variables.get(PREFIX).cloned().unwrap_or_default();
-        options.naming =
-            match options.variables.get(NAMING).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
-                None | Some("" | "upper-snake") => Naming::UpperSnake,
-                Some("as-is") => Naming::AsIs,
-                Some(other) => {
-                    let choices = "upper-snake, as-is";
-                    return Err(VariableError { name: NAMING, value: other.to_owned(), choices });
-                }
-            };
+        options.prefix = get(PREFIX).unwrap_or_default();
+        let naming = get(NAMING).map(|text| text.trim().to_ascii_lowercase());
+        options.naming = match naming.as_deref() {
+            None | Some("" | "upper-snake") => Naming::UpperSnake,
+            Some("as-is") => Naming::AsIs,
+            Some(other) => {
+                let choices = "upper-snake, as-is";
+                return Err(VariableError { name: NAMING, value: other.to_owned(), choices });
+            }
+        };
         let prefix = options.prefix.clone();
         options.variables.retain(|name, _| name.starts_with(&prefix));
         Ok(options)

@@ -146,15 +146,21 @@ mod tests {
 
     #[test]
     fn options_come_from_the_variables_themselves() {
-        let variables = |naming: &str| {
-            [("HOIST_ENV_VAR_PREFIX", "FF_"), ("HOIST_ENV_VAR_NAMING", naming), ("FF_a-b", "1"), ("A_B", "2")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        let read = |naming: &str| {
+            let naming = naming.to_owned();
+            let get = move |name: &str| match name {
+                "HOIST_ENV_VAR_PREFIX" => Some("FF_".to_owned()),
+                "HOIST_ENV_VAR_NAMING" => Some(naming.clone()),
+                _ => None,
+            };
+            let variables = [("FF_a-b", "1"), ("A_B", "2")];
+            Options::of(get, variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
         };
-        let options = Options::of(variables("as-is")).unwrap();
+        let options = read("as-is").unwrap();
         assert_eq!(options.naming, Naming::AsIs);
         assert_eq!(options.variables.len(), 1, "only what has the prefix is kept");
         assert_eq!(provider(options).int("a-b", 0, &nobody()), 1);
-        let error = Options::of(variables("snake")).unwrap_err();
+        let error = read("snake").unwrap_err();
         assert_eq!(error.to_string(), "HOIST_ENV_VAR_NAMING=\"snake\": use one of upper-snake, as-is");
         assert!(Options::from_env().is_ok());
     }
