@@ -1,4 +1,4 @@
-//! The Prometheus text format, version 0.0.4: families, samples, escaped labels.
+//! What is counted, as families of samples: written as Prometheus's text format (version 0.0.4), or handed on as it is.
 
 use std::fmt::{Display, Write};
 
@@ -12,15 +12,52 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
-    /// Cumulative buckets, a sum and a count.
+    /// Buckets, a sum and a count.
     Histogram,
 }
 
-/// A text under construction, one family after the other.
+/// Families under construction, one after the other.
 #[derive(Debug, Default)]
 pub struct Exposition {
-    text: String,
-    family: &'static str,
+    families: Vec<Family>,
+}
+
+/// Samples of one name.
+#[derive(Debug)]
+pub struct Family {
+    /// The name that Prometheus knows it by.
+    pub name: &'static str,
+    /// What kind of number the samples are.
+    pub kind: Kind,
+    /// What they mean.
+    pub help: String,
+    /// The samples, each with its labels.
+    pub samples: Vec<Sample>,
+}
+
+/// One sample.
+#[derive(Debug)]
+pub struct Sample {
+    /// Label names and values in the order they are written.
+    pub labels: Vec<(String, String)>,
+    /// What was measured.
+    pub value: Measured,
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub enum Measured {
+    /// A number, as it is written.
+    Number(String),
+    /// A distribution. There is one count per bound, and one more for what lies above them all.
+    Histogram {
+        /// The upper bounds of the buckets.
+        bounds: Vec<f64>,
+        /// How many values fell into each bucket.
+        counts: Vec<u64>,
+        /// The sum of all values.
+        sum: f64,
+    },
 }
 
 /// Label names and values in the order they are written.
@@ -29,55 +66,91 @@ pub type Labels<'l> = &'l [(&'l str, &'l str)];
 impl Exposition {
     /// Begins a family; the samples that follow belong to it.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> &mut Self {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
-        };
-        self.family = name;
-        self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        self.families.push(Family { name, kind, help: help.to_owned(), samples: Vec::new() });
         self
     }
 
     /// One sample of the current family.
     pub fn sample(&mut self, labels: Labels<'_>, value: impl Display) -> &mut Self {
-        self.line("", labels, None, value);
-        self
+        self.put(labels, Measured::Number(value.to_string()))
     }
 
     /// One histogram of the current family. `counts` has one entry per bound and one more for what lies above them all.
     pub fn histogram(&mut self, labels: Labels<'_>, bounds: &[f64], counts: &[u64], sum: f64) -> &mut Self {
-        let mut total = 0;
-        for (at, count) in counts.iter().enumerate() {
-            total += count;
-            let bound = bounds.get(at).map_or_else(|| "+Inf".to_owned(), f64::to_string);
-            self.line("_bucket", labels, Some(&bound), total);
+        self.put(labels, Measured::Histogram { bounds: bounds.to_vec(), counts: counts.to_vec(), sum })
+    }
+
+    fn put(&mut self, labels: Labels<'_>, value: Measured) -> &mut Self {
+        if let Some(family) = self.families.last_mut() {
+            let owned = |(name, label): &(&str, &str)| ((*name).to_owned(), (*label).to_owned());
+            family.samples.push(Sample { labels: labels.iter().map(owned).collect(), value });
         }
-        self.line("_sum", labels, None, sum);
-        self.line("_count", labels, None, total);
         self
+    }
+
+    /// Everything as it was put in.
+    pub fn families(&self) -> &[Family] {
+        &self.families
     }
 
     /// The whole text.
     pub fn finish(self) -> String {
-        self.text
+        let mut text = Text::default();
+        self.families.iter().for_each(|family| text.family(family));
+        text.0
+    }
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, family: &Family) {
+        let Family { name, help, samples, .. } = family;
+        let kind = match family.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        for Sample { labels, value } in samples {
+            match value {
+                Measured::Number(number) => self.line((name, ""), labels, None, number),
+                Measured::Histogram { bounds, counts, sum } => {
+                    let mut total = 0;
+                    for (at, count) in counts.iter().enumerate() {
+                        total += count;
+                        let bound = bounds.get(at).map_or_else(|| "+Inf".to_owned(), f64::to_string);
+                        self.line((name, "_bucket"), labels, Some(&bound), total);
+                    }
+                    self.line((name, "_sum"), labels, None, sum);
+                    self.line((name, "_count"), labels, None, total);
+                }
+            }
+        }
     }
 
-    fn line(&mut self, suffix: &str, labels: Labels<'_>, bound: Option<&str>, value: impl Display) {
-        self.text.push_str(self.family);
-        self.text.push_str(suffix);
-        let bound = bound.map(|bound| ("le", bound));
+    fn line(
+        &mut self,
+        (name, suffix): (&str, &str),
+        labels: &[(String, String)],
+        bound: Option<&str>,
+        value: impl Display,
+    ) {
+        self.0.push_str(name);
+        self.0.push_str(suffix);
+        let labels = labels.iter().map(|(name, label)| (name.as_str(), label.as_str()));
         let mut opener = '{';
-        for (name, label) in labels.iter().copied().chain(bound) {
-            self.text.push(opener);
-            self.text.push_str(name);
-            self.text.push_str("=\"");
+        for (name, label) in labels.chain(bound.map(|bound| ("le", bound))) {
+            self.0.push(opener);
+            self.0.push_str(name);
+            self.0.push_str("=\"");
             self.escaped(label);
-            self.text.push('"');
+            self.0.push('"');
             opener = ',';
         }
         if opener == ',' {
-            self.text.push('}');
+            self.0.push('}');
         }
         self.push(format_args!(" {value}\n"));
     }
@@ -85,17 +158,17 @@ impl Exposition {
     fn escaped(&mut self, label: &str) {
         for character in label.chars() {
             match character {
-                '\\' => self.text.push_str("\\\\"),
-                '"' => self.text.push_str("\\\""),
-                '\n' => self.text.push_str("\\n"),
-                other => self.text.push(other),
+                '\\' => self.0.push_str("\\\\"),
+                '"' => self.0.push_str("\\\""),
+                '\n' => self.0.push_str("\\n"),
+                other => self.0.push(other),
             }
         }
     }
 
     fn push(&mut self, arguments: std::fmt::Arguments<'_>) {
         // Writing to a String cannot fail.
-        let _ = self.text.write_fmt(arguments);
+        let _ = self.0.write_fmt(arguments);
     }
 }
 
