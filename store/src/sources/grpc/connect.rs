@@ -59,8 +59,16 @@ impl Dial {
     ///
     /// # Errors
     /// `authority` cannot be read, or holds no certificate.
-    pub fn tls(mut self, authority: Option<&Path>) -> Result<Self, String> {
-        let mut config = crate::sources::tls::client(authority)?;
+    pub fn tls(self, authority: Option<&Path>) -> Result<Self, String> {
+        self.tls_as(authority, None)
+    }
+
+    /// The same, showing the certificate of the PEM files `own` (certificate chain, key) to a server that asks for one.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds nothing that can be used.
+    pub fn tls_as(mut self, authority: Option<&Path>, own: Option<(&Path, &Path)>) -> Result<Self, String> {
+        let mut config = crate::sources::tls::client_as(authority, own)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         self.tls = Some(Arc::new(config));
         Ok(self)
