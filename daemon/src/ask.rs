@@ -24,6 +24,7 @@ pub struct Ask {
     store: Arc<Store>,
     enrichment: Arc<Enrichment>,
     evaluations: Arc<Evaluations>,
+    traced: bool,
 }
 
 /// What came of a question.
@@ -55,7 +56,13 @@ pub enum Refusal<'a> {
 impl Ask {
     /// Asks `store`, counting in `evaluations`.
     pub fn new(store: Arc<Store>, enrichment: Arc<Enrichment>, evaluations: Arc<Evaluations>) -> Self {
-        Self { store, enrichment, evaluations }
+        Self { store, enrichment, evaluations, traced: false }
+    }
+
+    /// Notes answers about one flag in the span of their request, if `traced`.
+    #[must_use]
+    pub fn traced(self, traced: bool) -> Self {
+        Self { traced, ..self }
     }
 
     /// What the operator adds to every context.
@@ -83,6 +90,9 @@ impl Ask {
                 let question = Question { want, context, now, bump: &arenas.scratch, bulk: false };
                 let outcome = answer(key, flag, &question, &mut ());
                 self.count(&outcome);
+                if self.traced {
+                    note(&outcome);
+                }
                 render(outcome)
             })
         })
@@ -138,6 +148,25 @@ impl Ask {
             (Err(refusal), flag) => self.evaluations.failure(flag, refusal.into()),
             // There is no answer without a flag.
             (Ok(_), None) => {}
+        }
+    }
+}
+
+/// Notes the answer in the span of the request, under the names of OpenTelemetry's conventions.
+#[cold]
+fn note(outcome: &Outcome<'_>) {
+    let span = tracing::Span::current();
+    span.record("feature_flag.key", outcome.key);
+    match outcome.result {
+        Ok(Resolution { variant, reason }) => {
+            span.record("feature_flag.result.reason", reason.as_str().to_ascii_lowercase());
+            if let Some(variant) = variant {
+                span.record("feature_flag.result.variant", variant.name());
+            }
+        }
+        Err(refusal) => {
+            span.record("feature_flag.result.reason", "error");
+            span.record("error.type", Failure::from(refusal).as_str().to_ascii_lowercase());
         }
     }
 }

@@ -10,14 +10,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "otel")]
+use std::time::SystemTime;
 
 use store::Store;
 use tokio::sync::watch;
+#[cfg(feature = "otel")]
+use tokio::task::JoinHandle;
 use tower::Layer;
 
 use crate::args::Fractional;
 use crate::ask::Ask;
-use crate::config::{Config, TlsPair};
+use crate::config::{Config, TlsPair, Traces};
 use crate::light::Enrichment;
 use crate::listen::{Address, BindError, Bound, Certificate, Endpoint, Limits};
 use crate::serve::Service;
@@ -27,6 +31,8 @@ use crate::services::evaluation::{self, Evaluation};
 use crate::services::management::{self, Management};
 use crate::services::ofrep::{self, Ofrep};
 use crate::services::sync::{self, Sync};
+#[cfg(feature = "otel")]
+use crate::telemetry::export::{Collector, push_metrics};
 use crate::telemetry::{Measure, Telemetry};
 
 /// How long sync clients wait for sources that do not come up, before they get what there is (contract 2).
@@ -106,6 +112,11 @@ fn place(
     }
 }
 
+/// Whether somebody gets traces.
+fn is_traced(config: &Config) -> bool {
+    cfg!(feature = "otel") && config.otel.traces != Traces::Off
+}
+
 /// What the services of one daemon share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -133,7 +144,8 @@ impl App {
         let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter();
         let enrichment = Enrichment::new(pairs(&config.context_values), pairs(&config.context_from_header))?;
         let telemetry = Telemetry::default();
-        let ask = Ask::new(Arc::clone(&store), Arc::new(enrichment), Arc::clone(&telemetry.evaluations));
+        let ask = Ask::new(Arc::clone(&store), Arc::new(enrichment), Arc::clone(&telemetry.evaluations))
+            .traced(is_traced(&config));
         Ok(Self { store, ask, telemetry, closing, config })
     }
 
@@ -157,9 +169,29 @@ impl App {
         let management = Service::new(
             "management",
             management,
-            self.measured(false, management::label).layer(self.management()),
+            self.measured(false, management::label).traced(false).layer(self.management()),
         );
         (services, management)
+    }
+
+    /// Pushes metrics to the collector that gets them, if one does, until streams have to end. Call it within the runtime.
+    ///
+    /// # Errors
+    /// The collector cannot be used as configured.
+    #[cfg(feature = "otel")]
+    pub fn push_metrics(&self, clock: fn() -> SystemTime) -> Result<Option<JoinHandle<()>>, String> {
+        let otel = &self.config.otel;
+        let Some(at) = &otel.metrics else { return Ok(None) };
+        let collector = Collector::new(at, otel)?;
+        let (store, telemetry) = (Arc::clone(&self.store), self.telemetry.clone());
+        let mut closing = self.closing.clone();
+        let last = async move {
+            // Whoever could close having gone means the same.
+            let _ = closing.wait_for(|closing| *closing).await;
+        };
+        let collect = move || management::families(&store, &telemetry);
+        let (resource, interval) = (otel.resource.clone(), otel.interval);
+        Ok(Some(tokio::spawn(push_metrics(collector, resource, interval, clock, collect, last))))
     }
 
     fn evaluation(&self) -> impl crate::listen::Handler<Body = tonic::body::Body> + use<> {
@@ -201,7 +233,8 @@ impl App {
     }
 
     fn measured(&self, tls: bool, route: fn(&str) -> &'static str) -> Measure {
-        Measure::new(Arc::clone(&self.telemetry.requests), tls, route)
+        let measure = Measure::new(Arc::clone(&self.telemetry.requests), tls, route);
+        measure.traced(is_traced(&self.config))
     }
 
     fn origins(&self) -> Origins {

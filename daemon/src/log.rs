@@ -7,29 +7,42 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::{Identity, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use crate::config::LogFormat;
+use crate::telemetry::SPANS;
 
-/// Sends what the daemon has to say to stderr from now on. A log that is set up already stays.
-pub fn start(format: LogFormat, debug: bool) {
+/// Sends what the daemon has to say to stderr from now on, and whatever `also` wants to where it wants it. A log that is
+/// set up already stays.
+pub fn start<L>(format: LogFormat, debug: bool, also: Option<L>)
+where
+    L: Layer<Registry> + Send + Sync,
+{
     let level = if debug { Level::DEBUG } else { Level::INFO };
-    let lines = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
+    let wanted = filter_fn(move |metadata| *metadata.level() <= level && metadata.target() != SPANS)
+        .with_max_level_hint(level);
+    let registry = tracing_subscriber::registry().with(also);
     let set = match format {
-        LogFormat::Console => set_global_default(lines.finish()),
-        LogFormat::Json => set_global_default(lines.event_format(Json).finish()),
+        LogFormat::Console => set_global_default(registry.with(lines.with_filter(wanted))),
+        LogFormat::Json => set_global_default(registry.with(lines.event_format(Json).with_filter(wanted))),
     };
     if set.is_err() {
         tracing::debug!("a log is set up already");
     }
 }
+
+/// Nothing beside the log.
+pub const ALONE: Option<Identity> = None;
 
 /// `{"level":"info","ts":"...","msg":"...",...}`
 struct Json;

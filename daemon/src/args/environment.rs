@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-/// The environment variables that may matter to us: ours, flagd's, and a few that everybody reads.
+/// The environment variables that may matter to us: ours, flagd's, telemetry's, and a few that everybody reads.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
 }
 
-/// Variables beside `FLAGD_*` and `HOISTD_*`.
+/// What the variables that matter begin with.
+const PREFIXES: [&str; 4] = ["FLAGD_", "HOISTD_", "OTEL_", "DD_"];
+
+/// Variables beside them.
 const OTHERS: &[&str] = &[
     "HOME",
     "PORT",
@@ -43,7 +46,7 @@ impl Environment {
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
         let ours =
-            |name: &str| name.starts_with("FLAGD_") || name.starts_with("HOISTD_") || OTHERS.contains(&name);
+            |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || OTHERS.contains(&name);
         Self { variables: variables.into_iter().filter(|(name, _)| ours(name)).collect() }
     }
 }

@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A setting or a port cannot be used, or the proxy was stopped while shutting down.
 pub fn run(args: &ProxyArgs, environment: &Environment) -> Result<(), StartError> {
     let config = ProxyConfig::read(args, environment)?;
-    log::start(config.log_format, config.debug);
+    log::start(config.log_format, config.debug, log::ALONE);
     tracing::info!("{}", cli::version::line());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(live(&config));

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
+#[cfg(feature = "otel")]
+use std::time::Duration;
 
 use store::{Origin, Source, Store};
 use tokio::runtime::Runtime;
@@ -13,10 +15,16 @@ use crate::assemble::{App, Ports};
 use crate::config::{Config, ConfigError};
 use crate::listen::{BindError, Certificate};
 use crate::sources::{self, SourcesError};
+#[cfg(feature = "otel")]
+use crate::telemetry::export::Tracing;
 use crate::{ask, cli, log, serve};
 
 /// Part of the time for shutting down that is kept for the steps after the last request.
 const RESERVE: f32 = 0.1;
+
+/// How long the last metrics may take to be pushed.
+#[cfg(feature = "otel")]
+const LAST_PUSH: Duration = Duration::from_secs(1);
 
 /// Why the daemon does not start, or ends before its time.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +41,9 @@ pub enum StartError {
     /// A port cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Telemetry cannot be sent as configured.
+    #[error("telemetry: {0}")]
+    Telemetry(String),
     /// A source is not there at the start.
     #[error("{0}; create it, correct the source's address, or start with --on-missing-source=wait")]
     Absent(String),
@@ -59,12 +70,46 @@ pub fn run(args: &StartArgs, environment: &Environment) -> Result<(), StartError
 /// # Errors
 /// As [`run`].
 pub fn run_with(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result<(), StartError> {
-    log::start(config.log_format, config.debug);
-    greet(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let export = Export::start(&config, &runtime)?;
+    greet(&config);
     let ended = runtime.block_on(live(config, sources));
+    export.stop();
     leave(runtime);
     ended
+}
+
+/// The traces that are sent away while the daemon lives.
+struct Export {
+    #[cfg(feature = "otel")]
+    tracing: Option<Tracing>,
+}
+
+impl Export {
+    /// Sets up the log, and traces beside it where they are wanted.
+    fn start(config: &Config, runtime: &Runtime) -> Result<Self, StartError> {
+        #[cfg(feature = "otel")]
+        {
+            let _within = runtime.enter();
+            let tracing = Tracing::start(&config.otel).map_err(StartError::Telemetry)?;
+            log::start(config.log_format, config.debug, tracing.as_ref().map(Tracing::layer));
+            Ok(Self { tracing })
+        }
+        #[cfg(not(feature = "otel"))]
+        {
+            let _ = runtime;
+            log::start(config.log_format, config.debug, log::ALONE);
+            Ok(Self {})
+        }
+    }
+
+    /// Sends what has been gathered.
+    fn stop(&self) {
+        #[cfg(feature = "otel")]
+        if let Some(tracing) = &self.tracing {
+            tracing.stop();
+        }
+    }
 }
 
 /// Lets go of threads that are still busy, such as with a file on a network that does not answer.
@@ -97,6 +142,8 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     let store = Arc::new(Store::open(settings, sources));
     let (close, closing) = watch::channel(false);
     let app = App::new(Arc::clone(&config), Arc::clone(&store), closing.clone())?;
+    #[cfg(feature = "otel")]
+    let pushing = app.push_metrics(ask::clock).map_err(StartError::Telemetry)?;
     let (services, management) = app.mount(ports);
     for service in services.iter().chain([&management]) {
         tracing::info!(address = service.address(), "serving {}", service.name());
@@ -118,6 +165,11 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     };
     if let Some(fresh) = fresh {
         fresh.abort();
+    }
+    #[cfg(feature = "otel")]
+    if let Some(pushing) = pushing {
+        // The last figures are worth a moment, a collector that is away is not.
+        let _ = tokio::time::timeout(LAST_PUSH, pushing).await;
     }
     ended.and(down)
 }

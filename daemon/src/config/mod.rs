@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod given;
 mod origin;
+mod otel;
 mod proxy;
 mod resilience;
 mod secret;
@@ -26,6 +27,7 @@ use given::Places;
 
 pub use error::{ConfigError, SetBy};
 pub use origin::{Oauth, OriginConfig, Provider};
+pub use otel::{Datadog, Otel, Traces};
 pub use proxy::ProxyConfig;
 pub use resilience::Resilience;
 pub use secret::{Address, Own, Secret};
@@ -129,21 +131,6 @@ pub struct KeepAlive {
     pub permit_without_stream: bool,
 }
 
-/// Where telemetry goes beside Prometheus.
-#[derive(Debug, Clone)]
-pub struct Otel {
-    /// Whether metrics go to the collector instead of /metrics.
-    pub export_metrics: bool,
-    /// OTLP over gRPC.
-    pub collector_uri: Option<String>,
-    /// Certificate shown to the collector, and its key.
-    pub client: Option<TlsPair>,
-    /// Certificate authority of the collector.
-    pub ca_path: Option<PathBuf>,
-    /// How often these files are read again.
-    pub reload_interval: Duration,
-}
-
 impl Config {
     /// Reads the settings of a daemon that follows sources.
     ///
@@ -219,23 +206,6 @@ impl Listen {
     }
 }
 
-impl Otel {
-    fn read(places: &Places<'_>) -> Result<Self, ConfigError> {
-        let collector_uri = Some(places.get("otel-collector-uri").text()?).filter(|uri| !uri.is_empty());
-        Ok(Self {
-            export_metrics: places.get("metrics-exporter").choice(&[
-                ("otel", true),
-                ("prometheus", false),
-                ("", false),
-            ])?,
-            collector_uri,
-            client: tls_pair(places, "otel-cert-path", "otel-key-path")?,
-            ca_path: places.get("otel-ca-path").path()?,
-            reload_interval: places.get("otel-reload-interval").duration()?,
-        })
-    }
-}
-
 /// Both files of a pair or neither: flagd serves plaintext when one is missing, which nobody means.
 fn tls_pair(
     places: &Places<'_>,
@@ -274,9 +244,10 @@ fn positive(number: i64) -> Option<u64> {
 
 fn warnings(places: &Places<'_>, otel: &Otel) -> Vec<String> {
     let mut warnings = places.ignored_variables();
-    if otel.export_metrics || otel.collector_uri.is_some() {
+    warnings.extend(otel.warnings.iter().cloned());
+    if cfg!(not(feature = "otel")) && (otel.metrics.is_some() || otel.traces != Traces::Off) {
         warnings.push(
-            "this build does not export to an OpenTelemetry collector; metrics are at /metrics of the management port"
+            "this build sends no telemetry away (feature otel); metrics are at /metrics of the management port"
                 .to_owned(),
         );
     }

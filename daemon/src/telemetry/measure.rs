@@ -8,11 +8,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tower::{Layer, Service};
+use tracing::Span;
+use tracing::field::Empty;
 
+use super::SPANS;
 use super::requests::{Done, GIVEN_UP, Requests, Target};
 
 /// Counts the requests of one port.
@@ -21,12 +24,57 @@ pub struct Measure {
     requests: Arc<Requests>,
     scheme: &'static str,
     route: fn(&str) -> &'static str,
+    traced: bool,
 }
 
 impl Measure {
     /// `route` names the route of a path; it gives words of a fixed set, never the path itself. `tls` decides the scheme.
     pub fn new(requests: Arc<Requests>, tls: bool, route: fn(&str) -> &'static str) -> Self {
-        Self { requests, scheme: if tls { "https" } else { "http" }, route }
+        Self { requests, scheme: if tls { "https" } else { "http" }, route, traced: false }
+    }
+
+    /// Makes a span of each request, if `traced`.
+    #[must_use]
+    pub fn traced(self, traced: bool) -> Self {
+        Self { traced, ..self }
+    }
+
+    /// The span of a request, which continues the trace that its headers name.
+    fn span(&self, target: Target, headers: &HeaderMap) -> Span {
+        if !self.traced {
+            return Span::none();
+        }
+        let span = tracing::info_span!(
+            target: SPANS,
+            "request",
+            otel.name = span_name(target.route),
+            otel.kind = "server",
+            http.route = target.route,
+            http.request.method = target.method,
+            http.response.status_code = Empty,
+            url.scheme = target.scheme,
+            feature_flag.key = Empty,
+            feature_flag.provider.name = "flagd",
+            feature_flag.result.variant = Empty,
+            feature_flag.result.reason = Empty,
+            error.type = Empty,
+        );
+        #[cfg(feature = "otel")]
+        super::export::continue_trace(&span, headers);
+        #[cfg(not(feature = "otel"))]
+        let _ = headers;
+        span
+    }
+}
+
+/// What flagd calls the span: the method, its first letter small, or else the route.
+fn span_name(route: &'static str) -> String {
+    match route.rsplit_once('/') {
+        Some((service, method)) if service.contains('.') => {
+            let (first, rest) = method.split_at(method.len().min(1));
+            first.to_ascii_lowercase() + rest
+        }
+        _ => route.to_owned(),
     }
 }
 
@@ -64,8 +112,11 @@ where
             method: method(request.method()),
             scheme: self.measure.scheme,
         };
-        let clock = Clock::start(&self.measure.requests, target, request.body().size_hint().exact());
-        Answering { inner: self.inner.call(request), clock: Some(clock) }
+        let span = self.measure.span(target, request.headers());
+        let size = request.body().size_hint().exact();
+        let clock = Clock::start(&self.measure.requests, target, size, span.clone());
+        let inner = span.in_scope(|| self.inner.call(request));
+        Answering { inner, clock: Some(clock) }
     }
 }
 
@@ -84,12 +135,14 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Answerin
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = match ready!(this.inner.poll(cx)) {
+        let span = this.clock.as_ref().map(|clock| clock.span.clone()).unwrap_or_else(Span::none);
+        let response = match ready!(span.in_scope(|| this.inner.poll(cx))) {
             Ok(response) => response,
             Err(never) => match never {},
         };
         let Some(mut clock) = this.clock.take() else { return Poll::Ready(Ok(response)) };
         clock.done.status = response.status().as_u16();
+        clock.span.record("http.response.status_code", clock.done.status);
         if let Some(bytes) = response.body().size_hint().exact() {
             clock.done.response_bytes = bytes;
             return Poll::Ready(Ok(response));
@@ -105,13 +158,14 @@ struct Clock {
     target: Target,
     since: Instant,
     done: Done,
+    span: Span,
 }
 
 impl Clock {
-    fn start(requests: &Arc<Requests>, target: Target, request_bytes: Option<u64>) -> Self {
+    fn start(requests: &Arc<Requests>, target: Target, request_bytes: Option<u64>, span: Span) -> Self {
         requests.began(target);
         let done = Done { status: GIVEN_UP, seconds: 0.0, request_bytes, response_bytes: 0 };
-        Self { requests: Arc::clone(requests), target, since: Instant::now(), done }
+        Self { requests: Arc::clone(requests), target, since: Instant::now(), done, span }
     }
 }
 

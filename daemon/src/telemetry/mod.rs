@@ -4,6 +4,8 @@
 //! fixed sets, followers of the sync service by a limit.
 
 mod evaluations;
+#[cfg(feature = "otel")]
+pub mod export;
 mod exposition;
 mod measure;
 mod process;
@@ -15,10 +17,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use evaluations::{Evaluations, Failure};
-pub use exposition::{CONTENT_TYPE, Exposition, Kind, Labels};
+pub use exposition::{CONTENT_TYPE, Exposition, Family, Kind, Labels, Measured as Value, Sample};
 pub use measure::{Answering, Measure, Measured};
 pub use requests::Requests;
 pub use streams::{End, OpenStream, Streams};
+
+/// The target of the spans of requests: where traces are sent, one is made for each request, and nowhere else.
+pub const SPANS: &str = "hoistd::request";
 
 /// Everything that is counted in one daemon. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{World, file, flags, message, variable, write};
-use crate::config::{Config, TlsPair, duration, management_port};
+use crate::config::{Config, Otel, TlsPair, Traces, duration, management_port};
 
 #[test]
 fn durations_are_gos() {
@@ -290,11 +290,51 @@ fn the_health_check_asks_the_port_that_the_daemon_uses() {
     );
 }
 
+fn otel(words: &[&str], variables: &[(&str, &str)]) -> Otel {
+    World { flags: words, variables, config: None }.read().unwrap().otel
+}
+
 #[test]
-fn asking_for_a_collector_is_answered_with_a_warning() {
-    let warned =
-        |words: &[&str]| flags(words).unwrap().warnings.iter().any(|text| text.contains("OpenTelemetry"));
-    assert!(warned(&["-f", "file:a.json", "-t", "otel"]));
-    assert!(warned(&["-f", "file:a.json", "-o", "collector:4317"]));
-    assert!(!warned(&["-f", "file:a.json", "-t", "prometheus"]));
+fn telemetry_goes_where_settings_or_variables_say() {
+    let of = |words: &[&str], variables: &[(&str, &str)]| {
+        let otel = otel(&[&["-f", "file:a.json"], words].concat(), variables);
+        (otel.metrics, otel.traces)
+    };
+    let collector = |at: &str| Traces::Collector(at.to_owned());
+    let some = |at: &str| Some(at.to_owned());
+    assert_eq!(of(&[], &[]), (None, Traces::Off));
+    assert_eq!(of(&["-t", "prometheus"], &[]), (None, Traces::Off));
+    assert_eq!(of(&["-t", "otel", "-o", "c:1"], &[]), (some("c:1"), collector("c:1")));
+    assert_eq!(of(&["-o", "c:1"], &[]), (None, collector("c:1")));
+    assert_eq!(of(&["-t", "otel"], &[]), (some("http://localhost:4317"), Traces::Off));
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://all:4317");
+    assert_eq!(of(&["-o", "c:1"], &[endpoint]), (None, collector("https://all:4317")));
+    let both = [("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_TRACES_EXPORTER", "otlp"), endpoint];
+    assert_eq!(of(&[], &both), (some("https://all:4317"), collector("https://all:4317")));
+    assert_eq!(of(&["-t", "otel", "-o", "c:1"], &[("OTEL_SDK_DISABLED", "true")]), (None, Traces::Off));
+    let agent = [("DD_AGENT_HOST", "10.0.0.9"), ("DD_ENV", "prod")];
+    let Traces::Datadog(datadog) = of(&["-o", "c:1"], &agent).1 else { panic!("Datadog wins") };
+    assert_eq!((&*datadog.url, datadog.env.as_deref()), ("http://10.0.0.9:8126", Some("prod")));
+    assert_eq!(of(&[], &[agent[0], ("DD_TRACE_ENABLED", "false")]).1, Traces::Off);
+}
+
+#[test]
+fn variables_say_more_about_telemetry_and_its_secrets_stay_hidden() {
+    let otel = otel(
+        &["-f", "file:a.json"],
+        &[
+            ("OTEL_EXPORTER_OTLP_HEADERS", "Api-Key=hunter2%3D,x=y"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "team=checkout,service.version=9"),
+            ("OTEL_SERVICE_NAME", "flags"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "250"),
+            ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ],
+    );
+    assert_eq!(otel.headers[0].0, "api-key");
+    assert_eq!(otel.headers[0].1.expose(), "hunter2=");
+    assert!(!format!("{otel:?}").contains("hunter2"));
+    let shown: Vec<_> = otel.resource.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(shown, ["service.name=flags", "service.version=9", "team=checkout"]);
+    assert_eq!(otel.interval, Duration::from_millis(250));
+    assert!(otel.warnings[0].contains("zipkin"), "{:?}", otel.warnings);
 }

@@ -9,13 +9,13 @@ use store::{SourceStatus, State, Store};
 
 use crate::telemetry::{Exposition, Kind, Telemetry};
 
-/// The whole text.
-pub(super) fn text(store: &Store, telemetry: &Telemetry) -> String {
+/// Everything that `/metrics` shows.
+pub fn families(store: &Store, telemetry: &Telemetry) -> Exposition {
     let mut out = Exposition::default();
     telemetry.render(&mut out);
     flags(&mut out, store);
     sources(&mut out, &store.sources());
-    out.finish()
+    out
 }
 
 /// The text compressed; `None` if that fails, which writing to memory does not.

@@ -28,6 +28,8 @@ use tonic::body::Body;
 use tonic_health::pb::health_server::HealthServer;
 use tower::Service;
 
+pub use self::metrics::families;
+
 use self::health::Health;
 use crate::telemetry::{self, Telemetry};
 
@@ -60,7 +62,7 @@ impl Subject for Daemon {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.store, &self.telemetry)
+        metrics::families(&self.store, &self.telemetry).finish()
     }
 }
 
