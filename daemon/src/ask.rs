@@ -158,7 +158,7 @@ fn note(outcome: &Outcome<'_>) {
     let span = tracing::Span::current();
     span.record("feature_flag.key", outcome.key);
     match outcome.result {
-        Ok(Resolution { variant, reason }) => {
+        Ok(Resolution { variant, reason, .. }) => {
             span.record("feature_flag.result.reason", reason.as_str().to_ascii_lowercase());
             if let Some(variant) = variant {
                 span.record("feature_flag.result.variant", variant.name());
