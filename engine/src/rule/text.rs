@@ -15,7 +15,14 @@ pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) 
     match args {
         Rule::List(rules) if rules.len() > 1 => {
             for (at, rule) in rules.iter().enumerate() {
-                join(&mut joined, rule.run(Some(at), scope, w)?, scope)?;
+                match rule.run(Some(at), scope, w)? {
+                    // What most parts are.
+                    Value::Str(text) => {
+                        scope.burn_built(text.len())?;
+                        joined.push_str(text);
+                    }
+                    part => join(&mut joined, part, scope)?,
+                }
             }
         }
         _ => match args.arguments(scope, w)? {
@@ -38,7 +45,7 @@ fn trimmed(text: &str) -> &str {
     }
 }
 
-#[inline]
+#[inline(never)]
 fn join<'a>(joined: &mut BumpString<'a>, part: Value<'a>, scope: &Scope<'a>) -> Result<(), Failed> {
     match part {
         Value::Str(text) => {

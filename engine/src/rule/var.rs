@@ -36,6 +36,7 @@ impl Var {
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         match (&self.name, scope.data, scope.shadow) {
             (Name::Attribute(key), Data::Root(context), None) => Ok(context.get(key).unwrap_or(Value::Null)),
+            (Name::FlagKey, Data::Root(_), None) => Ok(Value::Str(scope.flag_key)),
             _ => self.seek_and_find(scope, w),
         }
     }
