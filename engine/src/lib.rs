@@ -34,6 +34,7 @@ mod tree;
 mod value;
 mod witness;
 
+pub use compile::hint::did_you_mean;
 pub use compile::problem::{Place, Problem, Severity};
 pub use compile::{Compiled, Layer, Limits, Options, compile};
 pub use context::Context;

@@ -73,12 +73,14 @@ impl Shared {
         };
         let (state, error) = match &last.outcome {
             Outcome::Accepted => (State::Ok, None),
+            Outcome::RolledBack => (State::RolledBack, None),
             Outcome::Refused(error) => (State::Refused, Some(error.clone())),
             Outcome::Held(held) => (State::Held, Some(advice(&held.why))),
         };
         let now = self.now();
+        let well = matches!(state, State::Ok | State::RolledBack);
         if was == state {
-            if state == State::Ok {
+            if well {
                 locked(&slot.status).last_success = Some(now);
             }
             return;
@@ -87,11 +89,11 @@ impl Shared {
         self.update(slot, |status| {
             status.state = state;
             status.error = error;
-            if state == State::Ok {
+            if well {
                 status.last_success = Some(now);
             }
         });
-        if stale && state == State::Ok {
+        if stale && well {
             self.mark(&locked(&self.folding), slot, false);
         }
     }
@@ -121,6 +123,7 @@ impl Shared {
         self.update(slot, |status| {
             let copied = status.copied.get_or_insert_default();
             copied.failures += u64::from(written.is_err());
+            copied.kept += u64::from(written.is_ok());
             match written {
                 Ok(()) => (copied.at, copied.error) = (Some(accepted_at), None),
                 Err(error) => copied.error = Some(error.to_string()),
@@ -154,7 +157,7 @@ impl Shared {
             let mut status = locked(&slot.status);
             change(&mut status);
             status.troubled = match status.state {
-                State::Ok | State::Pending => None,
+                State::Ok | State::Pending | State::RolledBack => None,
                 _ => status.troubled.or_else(|| Some(self.now())),
             };
         }

@@ -11,12 +11,14 @@ use engine::{Compiled, Layer, Malformed, Problem, Severity, Snapshot};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use crate::document::{Format, json_text, place_problems};
+use crate::document::{json_text, place_problems};
 use crate::guard;
 use crate::keep::Keeper;
 use crate::last_good::{Copy, Shelf};
 use crate::origin::Origin;
+use crate::overrides::Override;
 use crate::reader::{Reader, Reading};
+use crate::rollback::Pin;
 use crate::source::{Delivery, Verdict};
 use crate::status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
 use crate::store::Settings;
@@ -33,6 +35,10 @@ pub(crate) struct Shared {
     pub(crate) keeper: Option<Arc<Keeper>>,
     /// Held while layers are folded, so that folds come one after the other.
     pub(crate) folding: Mutex<()>,
+    /// The variants that everybody gets for a while; changed while `folding` is held.
+    pub(crate) overrides: ArcSwap<Vec<Override>>,
+    /// Held while they are written to disk.
+    pub(crate) saving: Mutex<()>,
 }
 
 /// One source's place.
@@ -47,6 +53,8 @@ pub(crate) struct Slot {
     pub(crate) layer: ArcSwap<Layer>,
     /// The same as they are answered: with what is to be said of them.
     pub(crate) shown: ArcSwap<Layer>,
+    /// Which copy is served in place of the origin's latest document, if an operator went back.
+    pub(crate) pin: Mutex<Option<Pin>>,
     pub(crate) status: Mutex<SourceStatus>,
 }
 
@@ -61,6 +69,8 @@ pub(crate) struct Last {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Accepted,
+    /// It was accepted, and an operator went back to an earlier one.
+    RolledBack,
     Refused(String),
     Held(Box<Held>),
 }
@@ -82,7 +92,7 @@ pub(crate) struct Refusal {
 
 /// What a document came to.
 #[derive(Debug)]
-struct Accepted {
+pub(crate) struct Accepted {
     layer: Layer,
     problems: Vec<Problem>,
     kept: Kept,
@@ -106,26 +116,35 @@ impl Shared {
                 |(at, origin)| Shelf::new(folder, origin, twin(at), settings.generations, settings.max_bytes);
             Arc::new(Keeper::new(origins.iter().enumerate().map(shelf).collect()))
         });
-        let slot = |(origin, reader): (Origin, Arc<dyn Reader>)| Slot {
-            status: Mutex::new(SourceStatus {
-                copied: keeper.as_ref().map(|_| Copied::default()),
-                ..SourceStatus::new(&origin)
-            }),
-            origin,
-            reader,
-            last: Mutex::new(None),
-            layer: ArcSwap::default(),
-            shown: ArcSwap::default(),
+        let slot = |(at, (origin, reader)): (usize, (Origin, Arc<dyn Reader>))| {
+            let pin = keeper.as_ref().and_then(|keeper| keeper.shelf(at).pinned());
+            Slot {
+                status: Mutex::new(SourceStatus {
+                    copied: keeper.as_ref().map(|_| Copied::default()),
+                    rolled_back: pin.as_ref().map(Pin::status),
+                    ..SourceStatus::new(&origin)
+                }),
+                origin,
+                reader,
+                last: Mutex::new(None),
+                layer: ArcSwap::default(),
+                shown: ArcSwap::default(),
+                pin: Mutex::new(pin),
+            }
         };
-        Self {
-            slots: origins.into_iter().zip(readers).map(slot).collect(),
+        let shared = Self {
+            slots: origins.into_iter().zip(readers).enumerate().map(slot).collect(),
             settings,
             snapshot: ArcSwap::default(),
             generation: watch::Sender::new(0),
             news: watch::Sender::new(0),
             keeper,
             folding: Mutex::new(()),
-        }
+            overrides: ArcSwap::from_pointee(Vec::new()),
+            saving: Mutex::new(()),
+        };
+        shared.load_overrides();
+        shared
     }
 
     /// Takes a document in; blocks while it is parsed and compiled. `false` beside the verdict if there was nothing to do,
@@ -138,12 +157,17 @@ impl Shared {
             self.still(slot, last);
             return (last.verdict(), false);
         }
+        if self.withdrawn(slot, &digest) && self.serves_pinned(slot, at) {
+            let last = last.insert(Last { digest, outcome: Outcome::RolledBack });
+            self.still(slot, last);
+            return (last.verdict(), true);
+        }
         // Until shown otherwise: should the work below panic, the same bytes are not worked on again.
         let presumed = Last { digest, outcome: Outcome::Refused("internal error".to_owned()) };
         let before = last.replace(presumed);
         let Delivery { bytes, format, revision, provisional } = delivery;
         let copy = Copy { bytes, format, revision, at: self.now().at };
-        let outcome = match self.compile(slot, &copy.bytes, format) {
+        let outcome = match self.compile(&copy, slot, Some(&slot.layer.load())) {
             Err(_) if provisional => None,
             Err(Refusal { error, problems }) => {
                 self.restore(slot, at);
@@ -199,10 +223,17 @@ impl Shared {
     /// The same, for whoever holds `last`.
     fn restore(&self, slot: &Slot, at: usize) {
         let Some(keeper) = self.keeper.as_ref().filter(|_| !locked(&slot.status).ready) else { return };
-        for back in 0..self.settings.generations {
-            let Some(copy) = keeper.shelf(at).generation(back) else { return };
-            match self.compile(slot, &copy.bytes, copy.format) {
+        let pinned = locked(&slot.pin).as_ref().map(|pin| pin.number);
+        let mut copies: Vec<_> = keeper.shelf(at).whole().collect();
+        // Stable: those that are not pinned stay in their order, the newest first.
+        copies.sort_by_key(|(number, _)| Some(*number) != pinned);
+        for (number, copy) in copies {
+            match self.compile(&copy, slot, None) {
                 Ok(accepted) => {
+                    if pinned.is_some_and(|pinned| pinned != number) {
+                        tracing::error!(source = %slot.origin, "the copy that was rolled back to is not there");
+                        self.unpin(at);
+                    }
                     self.serve_copy(at, accepted, &copy);
                     return;
                 }
@@ -213,29 +244,36 @@ impl Shared {
         }
     }
 
+    /// Whether the copy that was rolled back to is served; has it served if nothing is yet. For whoever holds `last`.
+    fn serves_pinned(&self, slot: &Slot, at: usize) -> bool {
+        self.restore(slot, at);
+        locked(&slot.status).ready && locked(&slot.pin).is_some()
+    }
+
     fn suspicion(&self, slot: &Slot, accepted: &Accepted) -> Option<String> {
         self.settings.shrink_hold?;
         guard::suspicion(&slot.layer.load(), &accepted.layer)
     }
 
-    fn compile(&self, slot: &Slot, bytes: &[u8], format: Format) -> Result<Accepted, Refusal> {
+    /// Compiles a document; flags that it spoils stay as they are in `previous`.
+    pub(crate) fn compile(
+        &self,
+        copy: &Copy,
+        slot: &Slot,
+        previous: Option<&Layer>,
+    ) -> Result<Accepted, Refusal> {
         let settings = &self.settings;
-        let text = json_text(bytes, format, settings.max_bytes).map_err(Refusal::malformed)?;
-        let previous = slot.layer.load_full();
-        let document = Reading {
-            text: &text,
-            source: slot.origin.name(),
-            options: &settings.engine,
-            previous: Some(&previous),
-        };
+        let text = json_text(&copy.bytes, copy.format, settings.max_bytes).map_err(Refusal::malformed)?;
+        let document =
+            Reading { text: &text, source: slot.origin.name(), options: &settings.engine, previous };
         let read = slot.reader.read(&document).map_err(|error| match text {
             Cow::Borrowed(_) => Refusal::malformed(error),
             // Its place is in text that nobody has seen.
             Cow::Owned(_) => Refusal::malformed(Malformed { place: None, ..error }),
         })?;
         let Compiled { layer, mut problems } = read;
-        place_problems(&mut problems, bytes, format);
-        match objection(&layer, &problems, settings.strict) {
+        place_problems(&mut problems, &copy.bytes, copy.format);
+        match objection(&layer, &problems, settings) {
             Some(error) => Err(Refusal { error, problems }),
             None => Ok(Accepted { kept: kept(&layer, &problems), layer, problems }),
         }
@@ -243,6 +281,7 @@ impl Shared {
 
     fn accept(&self, at: usize, accepted: Accepted, digest: &[u8; 32], copy: Copy) {
         let slot = &self.slots[at];
+        self.unpin(at);
         let Accepted { layer, problems, kept } = accepted;
         let flags = layer.flags().len();
         self.log_problems(slot, &problems);
@@ -270,16 +309,11 @@ impl Shared {
 
     fn serve_copy(&self, at: usize, accepted: Accepted, copy: &Copy) {
         let slot = &self.slots[at];
-        let Accepted { layer, kept, .. } = accepted;
-        let flags = layer.flags().len();
+        let flags = accepted.layer.flags().len();
         let seen = Seen::long_ago(copy.at, self.now());
-        let digest = Sha256::digest(&copy.bytes);
-        let (generation, _) = self.publish(slot, layer, true, |status| {
+        let generation = self.serve(slot, accepted, copy, true, |status| {
             status.served = Served::Copy;
             status.last_success = Some(seen);
-            status.kept = kept;
-            status.revision = Some(hex(&digest));
-            status.origin_revision.clone_from(&copy.revision);
             if let Some(copied) = &mut status.copied {
                 copied.at = Some(copy.at);
             }
@@ -289,12 +323,32 @@ impl Shared {
             "STALE: serving the copy on disk until the origin can be read"
         );
     }
+
+    /// Puts a document into service that did not just come from its origin; gives the generation.
+    pub(crate) fn serve(
+        &self,
+        slot: &Slot,
+        accepted: Accepted,
+        copy: &Copy,
+        stale: bool,
+        note: impl FnOnce(&mut SourceStatus),
+    ) -> u64 {
+        let Accepted { layer, kept, .. } = accepted;
+        let digest = Sha256::digest(&copy.bytes);
+        let (generation, _) = self.publish(slot, layer, stale, |status| {
+            note(status);
+            status.kept = kept;
+            status.revision = Some(hex(&digest));
+            status.origin_revision.clone_from(&copy.revision);
+        });
+        generation
+    }
 }
 
 impl Last {
     fn verdict(&self) -> Verdict {
         match self.outcome {
-            Outcome::Accepted => Verdict::Accepted,
+            Outcome::Accepted | Outcome::RolledBack => Verdict::Accepted,
             Outcome::Refused(_) | Outcome::Held(_) => Verdict::Refused,
         }
     }
@@ -307,11 +361,15 @@ impl Refusal {
 }
 
 /// Why a document that could be compiled is refused whole all the same, if it is.
-fn objection(layer: &Layer, problems: &[Problem], strict: bool) -> Option<String> {
+fn objection(layer: &Layer, problems: &[Problem], settings: &Settings) -> Option<String> {
+    let flags = layer.flags().len();
+    if flags > settings.max_flags {
+        return Some(format!("the document has {flags} flags, more than {}", settings.max_flags));
+    }
     let error = problems.iter().find(|problem| problem.severity == Severity::Error);
     match (error, problems.first()) {
         (Some(error), _) if layer.flags().is_empty() => Some(format!("no flag can be served; {error}")),
-        (_, Some(first)) if strict => {
+        (_, Some(first)) if settings.strict => {
             Some(format!("problems: {}, and none is tolerated (strict); {first}", problems.len()))
         }
         _ => None,

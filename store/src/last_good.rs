@@ -10,8 +10,8 @@
 //! A file appears whole, by renaming, or not at all. One that does not match its checksum is as good as missing, and the
 //! one before it is used.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,10 +21,15 @@ use sha2::{Digest, Sha256};
 use crate::document::Format;
 use crate::intake::hex;
 use crate::origin::Origin;
+use crate::rollback::Pin;
+use crate::seal;
 
 const MAGIC: &str = "hoist-copy/1 ";
 const ENDING: &str = "copy";
-/// What a file may have beside its document.
+/// The file that says which copy is served in place of later ones.
+const PIN: &str = "rollback";
+const PIN_MAGIC: &str = "hoist-rollback/1 ";
+/// The most bytes of a second line.
 const HEAD_BYTES: usize = 64 << 10;
 
 /// A document that was accepted.
@@ -74,39 +79,53 @@ impl Shelf {
         Self { folder, origin: origin.to_string(), kept: kept.max(1), most }
     }
 
-    /// The copy that `back` whole copies follow. What is broken or of the future is logged and does not count.
-    pub(crate) fn generation(&self, back: usize) -> Option<Copy> {
+    /// The whole copies and their numbers, the newest first. What is broken or of the future is logged and left out.
+    pub(crate) fn whole(&self) -> impl Iterator<Item = (u64, Copy)> + use<'_> {
         let numbers = self.numbers().unwrap_or_default().into_iter().rev();
-        let mut whole = numbers.filter_map(|number| {
+        numbers.filter_map(|number| {
             let path = self.path(number);
-            read(&path, self.most)
-                .inspect_err(|error| {
-                    tracing::error!(source = self.origin, copy = %path.display(), %error, "copy on disk ignored");
-                })
-                .ok()
-        });
-        whole.nth(back)
+            let copy = read(&path, self.most).inspect_err(|error| {
+                tracing::error!(source = self.origin, copy = %path.display(), %error, "copy on disk ignored");
+            });
+            Some((number, copy.ok()?))
+        })
+    }
+
+    /// Notes that a copy is served in place of later ones, or no longer so.
+    pub(crate) fn pin(&self, pin: Option<&Pin>) -> io::Result<()> {
+        let path = self.folder.join(PIN);
+        match pin {
+            Some(pin) => seal::write(&path, PIN_MAGIC, &[&serde_json::to_vec(pin)?]),
+            None => match fs::remove_file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            },
+        }
+    }
+
+    /// What was noted so.
+    pub(crate) fn pinned(&self) -> Option<Pin> {
+        let path = self.folder.join(PIN);
+        let text = match seal::read(&path, PIN_MAGIC, HEAD_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            read => read.and_then(|text| Ok(serde_json::from_slice(&text)?)),
+        };
+        let ignored = |error: &io::Error| {
+            tracing::error!(source = self.origin, %error, "rollback on disk ignored");
+        };
+        text.inspect_err(ignored).ok()
     }
 
     /// Adds a copy and lets go of the oldest beyond what is kept; the copy is on disk when this returns. A document that
     /// the newest copy has already, as after a restart, is not written again.
     pub(crate) fn put(&self, copy: &Copy) -> io::Result<()> {
-        private(fs::DirBuilder::new().recursive(true)).create(&self.folder)?;
         let numbers = self.numbers()?;
         let newest = numbers.last().and_then(|number| read(&self.path(*number), self.most).ok());
         if newest.is_some_and(|newest| newest.bytes == copy.bytes && newest.format == copy.format) {
             return Ok(());
         }
         let number = numbers.last().map_or(1, |last| last + 1);
-        let unfinished = self.folder.join(format!("{number:020}.{}", std::process::id()));
-        let written = write(&unfinished, &self.text(copy)?, &copy.bytes)
-            .and_then(|()| fs::rename(&unfinished, self.path(number)))
-            .and_then(|()| File::open(&self.folder)?.sync_all());
-        if written.is_err() {
-            // A disk that is full has no room for halves; if it cannot be removed, nobody reads it either.
-            let _ = fs::remove_file(&unfinished);
-        }
-        written?;
+        seal::write(&self.path(number), MAGIC, &[&self.head(copy)?, &copy.bytes])?;
         self.tidy(&numbers, number);
         Ok(())
     }
@@ -126,7 +145,8 @@ impl Shelf {
         }
     }
 
-    fn text(&self, copy: &Copy) -> io::Result<Vec<u8>> {
+    /// The second line.
+    fn head(&self, copy: &Copy) -> io::Result<Vec<u8>> {
         let head = Head {
             origin: self.origin.clone(),
             format: copy.format.as_str().to_owned(),
@@ -135,13 +155,10 @@ impl Shelf {
         };
         let mut line = serde_json::to_vec(&head)?;
         line.push(b'\n');
-        let digest = Sha256::new().chain_update(&line).chain_update(&copy.bytes).finalize();
-        let mut text = format!("{MAGIC}{}\n", hex(&digest)).into_bytes();
-        text.append(&mut line);
-        if text.len() > HEAD_BYTES {
+        if line.len() > HEAD_BYTES {
             return Err(io::Error::other("the origin's name or revision is too long"));
         }
-        Ok(text)
+        Ok(line)
     }
 
     fn numbers(&self) -> io::Result<Vec<u64>> {
@@ -165,51 +182,20 @@ impl Shelf {
 
 /// Reads a copy whole, at most one byte more than it may have.
 fn read(path: &Path, most: usize) -> io::Result<Copy> {
-    let mut file = Vec::new();
-    let most = most.saturating_add(HEAD_BYTES);
-    File::open(path)?.take(most as u64 + 1).read_to_end(&mut file)?;
-    if file.len() > most {
-        return Err(io::Error::other("larger than a document may be"));
-    }
-    let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-    let line = |from: usize| {
-        let end = file[from..].iter().take(HEAD_BYTES).position(|byte| *byte == b'\n');
-        end.map(|end| from + end).ok_or_else(|| broken("cut off"))
-    };
-    let first = line(0)?;
-    let digest = std::str::from_utf8(&file[..first]).ok().and_then(|text| text.strip_prefix(MAGIC));
-    let digest = digest.ok_or_else(|| broken("not a copy that this version can read"))?;
-    if *hex(&Sha256::digest(&file[first + 1..])) != *digest {
-        return Err(broken("the checksum does not match: cut off or changed"));
-    }
-    let second = line(first + 1)?;
-    let head: Head = serde_json::from_slice(&file[first + 1..second])?;
-    let format = Format::named(&head.format).ok_or_else(|| broken("in a format of the future"))?;
+    let mut file = seal::read(path, MAGIC, most.saturating_add(HEAD_BYTES))?;
+    let end = file.iter().take(HEAD_BYTES).position(|byte| *byte == b'\n');
+    let end = end.ok_or_else(|| seal::broken("cut off"))?;
+    let head: Head = serde_json::from_slice(&file[..end])?;
+    let format = Format::named(&head.format).ok_or_else(|| seal::broken("in a format of the future"))?;
     let at = UNIX_EPOCH.checked_add(Duration::from_secs(head.at)).unwrap_or(UNIX_EPOCH);
-    file.drain(..=second);
+    file.drain(..=end);
     Ok(Copy { bytes: file, format, revision: head.revision, at })
-}
-
-fn write(path: &Path, head: &[u8], body: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(head)?;
-    file.write_all(body)?;
-    file.sync_all()
-}
-
-/// Flags may be nobody else's business.
-fn private(builder: &mut fs::DirBuilder) -> &mut fs::DirBuilder {
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(builder, 0o700);
-    builder
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn shelf(folder: &Path) -> Shelf {
@@ -223,26 +209,27 @@ mod tests {
     }
 
     fn newest(shelf: &Shelf) -> String {
-        text(shelf.generation(0))
+        shelf.whole().next().map(|(_, copy)| text(copy)).unwrap_or_default()
     }
 
-    fn text(copy: Option<Copy>) -> String {
-        copy.map(|copy| String::from_utf8(copy.bytes).expect("UTF-8")).unwrap_or_default()
+    fn text(copy: Copy) -> String {
+        String::from_utf8(copy.bytes).expect("UTF-8")
     }
 
     #[test]
     fn what_is_put_comes_back_and_generations_are_bounded() {
         let folder = tempfile::tempdir().expect("a directory");
         let shelf = shelf(folder.path());
-        assert!(shelf.generation(0).is_none());
+        assert!(shelf.whole().next().is_none());
         for number in 1..=5 {
             shelf.put(&copy(&format!("flags: {number}\n"))).expect("put");
         }
-        let newest = shelf.generation(0).expect("a copy");
+        let (_, newest) = shelf.whole().next().expect("a copy");
         assert_eq!((newest.format, newest.revision.as_deref()), (Format::Yaml, Some("\"e\"")));
         assert_eq!(newest.at, UNIX_EPOCH + Duration::from_secs(1_000));
-        let all: Vec<String> = (0..4).map(|back| text(shelf.generation(back))).collect();
-        assert_eq!(all, ["flags: 5\n", "flags: 4\n", "flags: 3\n", ""]);
+        let all: Vec<(u64, String)> = shelf.whole().map(|(number, copy)| (number, text(copy))).collect();
+        let expected = [(5, "flags: 5\n"), (4, "flags: 4\n"), (3, "flags: 3\n")];
+        assert_eq!(all, expected.map(|(number, text)| (number, text.to_owned())));
         let files: Vec<_> = fs::read_dir(&shelf.folder).expect("a folder").flatten().collect();
         assert_eq!(files.len(), 3, "{files:?}");
         let bytes = fs::read(shelf.path(5)).expect("a file");
@@ -273,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a directory");
         let shelf = shelf(folder.path());
         shelf.put(&copy("old")).expect("put");
-        let left = shelf.folder.join(format!("{:020}.{}", 2, 1));
+        let left = shelf.folder.join(format!("{:020}.unfinished", 2));
         fs::write(&left, "half").expect("write");
         assert_eq!(newest(&shelf), "old");
         shelf.put(&copy("new")).expect("put");

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! An accepted document is also kept on disk (`last_good`), off to the side, for a start without its origin. What happens
-//! by the passing of time, such as flags growing stale, is in `tend`.
+//! by the passing of time, such as flags growing stale, is in `tend`; what an operator may do is in `operate`: go back to an
+//! earlier document (`rollback`), lay a variant over a flag for a while (`overrides`).
 //!
 //! Readers never wait: [`Store::read`] takes no lock. What went wrong, and since when, is in [`Store::sources`].
 //!
@@ -19,6 +20,7 @@
 //! (their sources are [`SourceKind`]s handed in by the daemon).
 
 mod change;
+mod claim;
 mod document;
 mod guard;
 mod health;
@@ -26,23 +28,31 @@ mod intake;
 mod keep;
 mod last_good;
 mod merge;
+mod operate;
 mod origin;
+mod overrides;
 mod pace;
 mod publish;
 mod reader;
 mod registry;
 mod relay;
+mod rollback;
 mod schedule;
+mod seal;
 mod source;
 mod sources;
+mod stamp;
 mod status;
 mod store;
 mod supervise;
 mod tend;
 
 pub use change::{ChangeKind, diff};
+pub use claim::{Claim, ClaimError};
 pub use document::{Format, json_text, place_problems};
+pub use operate::Moved;
 pub use origin::{Origin, OriginError};
+pub use overrides::{Denied, Done, Override, Wanted, overrides_in};
 pub use reader::{Dialect, FlagDocument, Reader, Reading};
 pub use registry::{BUILT_IN, find};
 pub use relay::{RawDocument, Relay, Relayed};
@@ -53,5 +63,6 @@ pub use sources::grpc::connect::Dial;
 pub use sources::grpc::target::Target;
 pub use sources::http::{Http, http_date};
 pub use sources::memory::{Memory, MemoryHandle};
-pub use status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
+pub use stamp::rfc3339;
+pub use status::{Copied, Kept, Notices, RolledBack, Seen, Served, SourceStatus, State};
 pub use store::{Followed, Readiness, Settings, StaleAnswers, Store};

@@ -45,27 +45,36 @@ impl Shared {
         self.update(slot, |status| status.stale = stale.then(|| self.now()));
     }
 
-    /// Decides how the flags of a source's layer are answered.
-    fn show(&self, slot: &Slot, stale: bool) {
+    /// Decides how the flags of a source's layer are answered; for whoever holds `folding`.
+    pub(crate) fn show(&self, slot: &Slot, stale: bool) {
         let layer = slot.layer.load_full();
-        let reason = match self.settings.stale_answers {
-            _ if !stale => None,
-            StaleAnswers::Plain => None,
-            StaleAnswers::Metadata => Some(None),
-            StaleAnswers::Reason => Some(Some(engine::Reason::Stale)),
-        };
-        let Some(reason) = reason else {
+        let overrides = self.overrides.load();
+        let stale = stale && self.settings.stale_answers != StaleAnswers::Plain;
+        if !stale && overrides.is_empty() {
             slot.shown.store(layer);
             return;
+        }
+        let reason = Some(engine::Reason::Stale)
+            .filter(|_| stale && self.settings.stale_answers == StaleAnswers::Reason);
+        let shown = |flag: &Arc<Flag>| {
+            let over = overrides.iter().find_map(|one| Some((one, one.variant_of(flag)?)));
+            let mut metadata: Vec<_> = over.iter().flat_map(|(one, _)| one.metadata()).collect();
+            if stale {
+                metadata.push((STALE, Value::Bool(true)));
+            }
+            // What an override says is as fresh as can be.
+            let reason = reason.filter(|_| over.is_none());
+            let variant = over.map(|(_, at)| at);
+            match metadata.is_empty() {
+                true => Arc::clone(flag),
+                false => Arc::new(flag.noted(&Notes { metadata: &metadata, reason, variant })),
+            }
         };
-        let metadata = [(STALE, Value::Bool(true))];
-        let notes = Notes { metadata: &metadata, reason, variant: None };
-        let noted = |flag: &Arc<Flag>| Arc::new(flag.noted(&notes));
-        slot.shown.store(Arc::new(layer.flags().iter().map(noted).collect()));
+        slot.shown.store(Arc::new(layer.flags().iter().map(shown).collect()));
     }
 
     /// Folds the layers as they are shown into a snapshot, and swaps it in if anybody could tell.
-    fn fold(&self, _folding: &MutexGuard<'_, ()>) -> (u64, usize) {
+    pub(crate) fn fold(&self, _folding: &MutexGuard<'_, ()>) -> (u64, usize) {
         let layers: Vec<_> = self.slots.iter().map(|slot| slot.shown.load_full()).collect();
         let current = self.snapshot.load_full();
         let next = Snapshot::fold(layers.iter().map(|layer| &**layer), current.generation() + 1);

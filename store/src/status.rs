@@ -19,6 +19,8 @@ pub enum State {
     /// The origin's latest document takes so many flags away that it waits for confirmation; the one before it is in
     /// service.
     Held,
+    /// The origin's latest document was accepted, and an operator went back to an earlier one.
+    RolledBack,
     /// The origin cannot be read: the file is missing, the server does not answer. It is tried again.
     Unreachable,
     /// The source gave up for good.
@@ -33,6 +35,7 @@ impl State {
             Self::Ok => "ok",
             Self::Refused => "refused",
             Self::Held => "held",
+            Self::RolledBack => "rolled-back",
             Self::Unreachable => "unreachable",
             Self::Stopped => "stopped",
         }
@@ -46,7 +49,7 @@ pub enum Served {
     Nothing,
     /// From the origin, in the life of this process.
     Origin,
-    /// From the copy on disk: the origin has not shown a good document since the start.
+    /// From a copy on disk: the origin has not shown a good document since the start, or an operator went back.
     Copy,
 }
 
@@ -66,10 +69,23 @@ impl Served {
 pub struct Copied {
     /// When the document of the newest copy was accepted.
     pub at: Option<SystemTime>,
+    /// Documents that were kept so in the life of this process.
+    pub kept: u64,
     /// Copies that could not be written.
     pub failures: u64,
     /// Why the latest one could not be written; it is tried again.
     pub error: Option<String>,
+}
+
+/// That an operator went back to an earlier document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// Who.
+    pub author: Box<str>,
+    /// When, in Unix seconds.
+    pub at: u64,
+    /// When the document in service was accepted, in Unix seconds.
+    pub accepted: u64,
 }
 
 /// What is known about a source.
@@ -90,10 +106,12 @@ pub struct SourceStatus {
     /// Since when the document in service may be out of date: at once if it is a copy, after a grace time if the origin
     /// cannot be read or has a document that is not taken.
     pub stale: Option<Seen>,
-    /// Since when `state` is not `Ok`.
+    /// Since when `state` is neither `Ok` nor `RolledBack`.
     pub troubled: Option<Seen>,
     /// The copies on disk; `None` if none are kept.
     pub copied: Option<Copied>,
+    /// That an operator went back to an earlier document, which is in service.
+    pub rolled_back: Option<RolledBack>,
     /// When the origin last showed the document in service, or showed it again.
     pub last_success: Option<Seen>,
     /// SHA-256 of the document in service, in hexadecimal.
@@ -188,7 +206,7 @@ impl SourceStatus {
     /// the document in service; for a copy, from when that was accepted.
     pub fn out_of_touch(&self) -> Duration {
         match (self.state, self.last_success) {
-            (State::Ok, _) => Duration::ZERO,
+            (State::Ok | State::RolledBack, _) => Duration::ZERO,
             (_, Some(seen)) => seen.since.elapsed(),
             (_, None) => Duration::MAX,
         }
@@ -205,6 +223,7 @@ impl SourceStatus {
             stale: None,
             troubled: None,
             copied: None,
+            rolled_back: None,
             last_success: None,
             revision: None,
             origin_revision: None,

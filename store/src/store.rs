@@ -26,6 +26,8 @@ pub struct Settings {
     pub strict: bool,
     /// The most bytes of a document.
     pub max_bytes: usize,
+    /// The most flags of a document.
+    pub max_flags: usize,
     /// The wall clock, for telling people when.
     pub clock: fn() -> SystemTime,
     /// Where accepted documents are kept for a start without their origins; `None` keeps none.
@@ -65,13 +67,14 @@ pub enum Readiness {
 }
 
 impl Settings {
-    /// Defaults: documents of at most 64 MiB, problems tolerated flag by flag, no copies on disk, stale after a minute and
+    /// Defaults: documents of at most 64 MiB and 200,000 flags, problems tolerated flag by flag, no copies on disk, stale after a minute and
     /// said so in metadata, half a minute's wait for what removes most flags, ready with whatever can be served.
     pub fn new(clock: fn() -> SystemTime) -> Self {
         Self {
             engine: engine::Options::default(),
             strict: false,
             max_bytes: 64 << 20,
+            max_flags: 200_000,
             clock,
             state_dir: None,
             generations: 5,
@@ -89,7 +92,7 @@ pub type Followed = (Origin, Box<dyn Source>);
 /// The flags of all sources, kept up to date for as long as it lives.
 #[derive(Debug)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -151,17 +154,6 @@ impl Store {
 
     fn each(&self, holds: impl Fn(&SourceStatus) -> bool) -> bool {
         !self.shared.slots.is_empty() && self.shared.slots.iter().all(|slot| holds(&locked(&slot.status)))
-    }
-
-    /// Takes documents that are held back into service at once: that of the source with this name, or all. Blocks while
-    /// flags are folded. Gives the names of the sources, as people may see them.
-    pub fn confirm(&self, source: Option<&str>) -> Vec<String> {
-        let slots = self.shared.slots.iter().enumerate();
-        let meant = slots.filter(|(_, slot)| source.is_none_or(|name| slot.origin.is_called(name)));
-        meant
-            .filter(|(at, _)| self.shared.release(*at, Duration::ZERO))
-            .map(|(_, slot)| slot.origin.to_string())
-            .collect()
     }
 
     /// Waits until each source has said something for the first time: a document accepted or refused, or that it cannot

@@ -1,4 +1,4 @@
-//! What happens by the mere passing of time: flags grow stale, and what was held back is taken.
+//! What happens by the mere passing of time: flags grow stale, what was held back is taken, overrides end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(crate) async fn fall_back(shared: &Arc<Shared>, slot: usize) {
 impl Shared {
     /// Does what is due, and says when something will be next.
     fn attend(&self) -> Duration {
-        let mut next = IDLE;
+        let mut next = self.expire_overrides().unwrap_or(IDLE);
         for (at, slot) in self.slots.iter().enumerate() {
             let release = self.settings.shrink_hold.and_then(|hold| self.release_due(at, slot, hold));
             for due in [release, self.stale_due(slot)].into_iter().flatten() {
@@ -62,7 +62,7 @@ impl Shared {
         }
         match &locked(&slot.last).as_ref()?.outcome {
             Outcome::Held(held) => Some(hold.saturating_sub(held.since.elapsed())),
-            Outcome::Accepted | Outcome::Refused(_) => None,
+            Outcome::Accepted | Outcome::RolledBack | Outcome::Refused(_) => None,
         }
     }
 
