@@ -49,6 +49,7 @@ pub fn settings(config: &Config, clock: fn() -> SystemTime) -> Settings {
     };
     settings.strict = config.strict;
     settings.max_bytes = usize::try_from(config.max_document_bytes).unwrap_or(usize::MAX);
+    settings.max_flags = usize::try_from(config.max_flags).unwrap_or(usize::MAX);
     let resilience = &config.resilience;
     settings.state_dir.clone_from(&resilience.state_dir);
     settings.generations = resilience.generations;

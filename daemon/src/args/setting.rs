@@ -111,6 +111,7 @@ pub const SETTINGS: &[Setting] = &[
     own("ofrep-tls", "BOOL", "false", "Serve OFREP with the server's TLS certificate", Kind::Switch),
     own("strict", "BOOL", "false", "Refuse a whole flag document for any problem in it", Kind::Switch),
     own("max-document-bytes", "BYTES", "67108864", "Largest flag document", Kind::One),
+    own("max-flags", "NUMBER", "200000", "Most flags of one document", Kind::One),
     own(
         "translations",
         "WHICH",

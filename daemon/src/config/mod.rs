@@ -77,6 +77,8 @@ pub struct Config {
     pub strict: bool,
     /// Largest flag document in bytes.
     pub max_document_bytes: u64,
+    /// Most flags of one document.
+    pub max_flags: u64,
     /// What happens when sources fail.
     pub resilience: Resilience,
     /// How long open requests may take to end on shutdown.
@@ -179,7 +181,8 @@ impl Config {
             fractional: places.get("fractional").choice(&[("v2", Fractional::V2), ("v3", Fractional::V3)])?,
             translations: Translations::read(&places)?,
             strict: places.get("strict").switch()?,
-            max_document_bytes: document_bytes(&places)?,
+            max_document_bytes: at_least_one(&places, "max-document-bytes")?,
+            max_flags: at_least_one(&places, "max-flags")?,
             resilience: Resilience::read(&places)?,
             shutdown_timeout: places.get("shutdown-timeout").duration()?,
             file: file.map(|file| file.path),
@@ -233,8 +236,8 @@ fn headers(places: &Places<'_>) -> Result<BTreeMap<String, String>, ConfigError>
     }
 }
 
-fn document_bytes(places: &Places<'_>) -> Result<u64, ConfigError> {
-    let given = places.get("max-document-bytes");
+fn at_least_one(places: &Places<'_>, setting: &'static str) -> Result<u64, ConfigError> {
+    let given = places.get(setting);
     positive(given.integer()?).ok_or_else(|| given.wrong("must be at least 1"))
 }
 

@@ -118,6 +118,7 @@ const ROWS: &[Row] = &[
     },
     same("strict", "false", ["true", "false", "true"], |c| show(c.strict)),
     same("max-document-bytes", "67108864", ["1", "2", "3"], |c| show(c.max_document_bytes)),
+    same("max-flags", "200000", ["1", "2", "3"], |c| show(c.max_flags)),
     same("state-dir", "", ["/a", "/b", "/c"], |c| path(c.resilience.state_dir.as_ref())),
     same("generations", "5", ["1", "2", "3"], |c| show(c.resilience.generations)),
     Row {
