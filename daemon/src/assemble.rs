@@ -1,7 +1,7 @@
 //! From settings to a daemon: ports opened, sources followed, services put on their ports.
 //!
 //! ```text
-//! Config --Ports::open--> four open ports, or an error that names address and setting
+//! Config --Ports::open--> the open ports, or an error that names address and setting
 //!        --App::new-----> what services share: store, ask, telemetry, the signal to close
 //!        --App::mount---> one service per port, ready to be served (see `serve`)
 //! ```
@@ -26,6 +26,7 @@ use crate::light::Enrichment;
 use crate::listen::{Address, BindError, Bound, Certificate, Endpoint, Limits};
 use crate::serve::Service;
 use crate::services::connect::{self, StackOptions, evaluation_stack};
+use crate::services::control::{self, Control};
 use crate::services::cors::{Cors, Origins};
 use crate::services::evaluation::{self, Evaluation};
 use crate::services::management::{self, Management};
@@ -37,6 +38,10 @@ use crate::telemetry::{Measure, Telemetry};
 
 /// How long sync clients wait for sources that do not come up, before they get what there is (contract 2).
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Operators at a time, and the bytes of a request head of theirs.
+const OPERATORS: usize = 16;
+const OPERATOR_HEAD: usize = 8 << 10;
 
 /// Streams that one connection of the sync port may have open; each is a client of a proxy.
 const SYNC_STREAMS: u32 = 10_000;
@@ -51,6 +56,8 @@ pub struct Ports {
     pub sync: Bound,
     /// OFREP.
     pub ofrep: Bound,
+    /// The door for operators, if there is a state directory and it can be used.
+    pub control: Option<Bound>,
     /// The certificate of those that speak TLS.
     pub certificate: Option<Arc<Certificate>>,
 }
@@ -70,9 +77,29 @@ impl Ports {
             management: management.bind().await?,
             sync: sync.bind().await?,
             ofrep: ofrep.bind().await?,
+            control: door(config).await,
             certificate,
         })
     }
+}
+
+/// The door for operators. A disk that is full or read-only costs the door and not the daemon.
+async fn door(config: &Config) -> Option<Bound> {
+    let path = control::socket(config.resilience.state_dir.as_deref()?);
+    let shown = path.display().to_string();
+    let bound = match control::prepare(&path) {
+        Ok(()) => {
+            let limits = Limits { connections: OPERATORS, head_bytes: OPERATOR_HEAD, ..Limits::default() };
+            let setting = "--state-dir";
+            let door = Endpoint { address: Address::Unix(path), setting, tls: None, http2: false, limits };
+            door.bind().await.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    let failed = |error: &String| {
+        tracing::error!(socket = shown, error, "the daemon cannot be operated; it serves all the same");
+    };
+    bound.inspect_err(failed).ok()
 }
 
 /// Evaluation, management, sync and OFREP as configured.
@@ -151,9 +178,9 @@ impl App {
 
     /// Puts each service on its port; management comes apart from the others, since it is served longest.
     pub fn mount(&self, ports: Ports) -> (Vec<Service>, Service) {
-        let Ports { evaluation, management, sync, ofrep, certificate } = ports;
+        let Ports { evaluation, management, sync, ofrep, control, certificate } = ports;
         let tls = certificate.is_some();
-        let services = vec![
+        let mut services = vec![
             Service::new(
                 "evaluation",
                 evaluation,
@@ -166,6 +193,9 @@ impl App {
                 self.measured(self.config.listen.ofrep_tls, ofrep::label).layer(self.ofrep()),
             ),
         ];
+        let control =
+            control.map(|door| Service::new("control", door, Control::new(Arc::clone(&self.store))));
+        services.extend(control);
         let management = Service::new(
             "management",
             management,

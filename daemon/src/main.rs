@@ -43,6 +43,12 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
             return Ok(verdict(cli::doctor::run(&args, &environment, out)?));
         }
         Some(Command::Diff(args)) => return Ok(difference(&args)),
+        Some(Command::Status(args)) => return Ok(verdict(cli::operate::status(&args, &environment, out)?)),
+        Some(Command::Confirm(args)) => cli::operate::confirm(&args, &environment, out)?,
+        Some(Command::Rollback(args)) => {
+            return Ok(verdict(cli::operate::rollback(&args, &environment, out)?));
+        }
+        Some(Command::Override(args)) => cli::operate::override_flag(&args, &environment, out)?,
         Some(Command::Eval(args)) => {
             return Ok(verdict(cli::eval::run(&args, &mut io::stdin(), out, &mut io::stderr())?));
         }

@@ -15,6 +15,9 @@ const PREFIXES: [&str; 4] = ["FLAGD_", "HOISTD_", "OTEL_", "DD_"];
 const OTHERS: &[&str] = &[
     "HOME",
     "PORT",
+    "SUDO_USER",
+    "USER",
+    "LOGNAME",
     "AZURE_STORAGE_ACCOUNT",
     "UNLEASH_API_TOKEN",
     "UNLEASH_API_TOKEN_FILE",

@@ -2,6 +2,7 @@
 //!
 //! This module alone reads the process's arguments and environment; everything after it is handed a value.
 
+mod control;
 mod environment;
 mod operate;
 mod setting;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+pub use control::{ConfirmArgs, DoorArgs, OverrideArgs, OverrideCommand, RollbackArgs, StatusArgs};
 pub use environment::Environment;
 pub use operate::{DiffArgs, DiffFormat, DoctorArgs, DoctorFormat, ImportArgs, ImportFormat, ProxyArgs};
 pub use setting::{DEBUG, Kind, SETTINGS, Setting};
@@ -58,6 +60,14 @@ pub enum Command {
     Proxy(ProxyArgs),
     /// Ask a running hoistd whether it is ready; exit 0 if so
     Healthcheck(HealthcheckArgs),
+    /// Show how a running hoistd on this machine is doing, source by source
+    Status(StatusArgs),
+    /// Have a running hoistd take the documents that it holds back because they remove most flags
+    Confirm(ConfirmArgs),
+    /// Have a running hoistd serve an earlier document
+    Rollback(RollbackArgs),
+    /// Have everybody get one variant of a flag for a while, whatever the documents say
+    Override(OverrideArgs),
 }
 
 /// Arguments of `hoistd start`: what was given for each setting, and which file to read.
@@ -134,6 +144,9 @@ pub struct EvalArgs {
     /// Bucketing of `fractional`
     #[arg(long, value_enum, default_value_t)]
     pub fractional: Fractional,
+    /// State directory of a daemon whose overrides are to count
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// How to answer
     #[arg(long, value_enum, default_value_t)]
     pub format: AnswerFormat,

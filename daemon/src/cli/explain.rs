@@ -70,6 +70,10 @@ fn write_flag(flag: Option<&Arc<Flag>>, question: &Question, out: &mut dyn Write
                 writeln!(out, "{:12} {}", "", clipped(reason))?;
             }
         }
+        let metadata = flag.metadata().entries();
+        if let Some((_, Value::String(reason))) = metadata.iter().find(|(name, _)| **name == *"override") {
+            writeln!(out, "{:12} {}", "override", reason.escape_debug())?;
+        }
         let default = flag.default_variant().map_or("(none)".to_owned(), |variant| variant.name().to_owned());
         writeln!(out, "{:12} {}", "default", default.escape_debug())?;
     }

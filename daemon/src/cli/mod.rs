@@ -9,6 +9,7 @@ pub mod eval;
 pub mod explain;
 pub mod healthcheck;
 pub mod import;
+pub mod operate;
 pub mod proxy;
 mod question;
 pub mod start;

@@ -10,7 +10,7 @@ use store::{FlagDocument, Reading};
 
 use super::document::{Document, MOST_BYTES};
 use crate::args::{EvalArgs, ExpectedType, Fractional};
-use crate::ask::{Outcome, Refusal, Type, answer, now};
+use crate::ask::{Outcome, Refusal, Type, answer, clock, now};
 use crate::dialects;
 use crate::light::{Body, Enrichment, Light};
 
@@ -54,12 +54,20 @@ impl Question {
             Fractional::V3 => engine::Bucketing::V3,
         };
         let options = Options { bucketing, ..Options::default() };
-        let (mut layers, mut problems) = (Vec::new(), Vec::new());
+        let overrides = match &args.state_dir {
+            Some(folder) => store::overrides_in(folder, clock())
+                .map_err(|error| CannotAsk::Document(folder.display().to_string(), error.to_string()))?,
+            None => Vec::new(),
+        };
+        let (mut layers, mut problems) = (Vec::<Layer>::new(), Vec::new());
         for uri in &args.files {
             let (name, layer, found) = layer(uri, &options)?;
             let about = |problem: &Problem| problem.flag.as_deref().is_none_or(|flag| flag == args.key);
             problems.extend(found.into_iter().filter(about).map(|problem| (Arc::clone(&name), problem)));
-            layers.push(layer);
+            let over = |flag: &Arc<Flag>| overrides.iter().find_map(|one| one.over(flag)).map(Arc::new);
+            layers.push(
+                layer.flags().iter().map(|flag| over(flag).unwrap_or_else(|| Arc::clone(flag))).collect(),
+            );
         }
         let selector = args.selector.clone().unwrap_or_default();
         Selector::parse(&selector)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "otel")]
 use std::time::Duration;
 
-use store::{Origin, Source, Store};
+use store::{Claim, ClaimError, Origin, Source, Store};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -38,6 +38,9 @@ pub enum StartError {
     /// A header of `context-from-header` has an impossible name.
     #[error("context-from-header: {0}")]
     Header(#[from] http::header::InvalidHeaderName),
+    /// The state directory belongs to another daemon.
+    #[error(transparent)]
+    State(#[from] ClaimError),
     /// A port cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -136,6 +139,7 @@ fn greet(config: &Config) {
 async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result<(), StartError> {
     let config = Arc::new(config);
     let mut signals = Signals::new()?;
+    let _state = claim(&config)?;
     let ports = Ports::open(&config).await?;
     let certificate = ports.certificate.clone();
     let settings = sources::settings(&config, ask::clock);
@@ -172,6 +176,18 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
         let _ = tokio::time::timeout(LAST_PUSH, pushing).await;
     }
     ended.and(down)
+}
+
+/// Takes hold of the state directory. One that cannot be used, such as on a disk that is full or read-only, costs what is
+/// kept there and not the daemon.
+fn claim(config: &Config) -> Result<Option<Claim>, ClaimError> {
+    match config.resilience.state_dir.as_deref().map(Claim::take) {
+        Some(Err(error @ ClaimError::Unusable { .. })) => {
+            tracing::error!(%error, "nothing can be kept");
+            Ok(None)
+        }
+        claimed => claimed.transpose(),
+    }
 }
 
 /// Says what is missing, if a source is not there at the start and nobody wants to wait for it; otherwise never ends.

@@ -4,6 +4,7 @@
 //! only place where wire types meet the engine's. They know nothing of each other. [`connect`] and [`cors`] stand round them.
 
 pub mod connect;
+pub mod control;
 pub mod cors;
 pub mod evaluation;
 pub mod management;

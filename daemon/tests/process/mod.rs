@@ -165,6 +165,13 @@ impl Client {
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
+    /// Reads an answer: its body as text.
+    pub fn text(&mut self) -> String {
+        let (_, headers) = self.head();
+        let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
+        String::from_utf8_lossy(&self.bytes(length)).into_owned()
+    }
+
     /// The next chunk of a chunked answer; `None` at its end.
     pub fn chunk(&mut self) -> Option<Vec<u8>> {
         let line = self.line();

@@ -14,6 +14,7 @@ pub fn families(store: &Store, telemetry: &Telemetry) -> Exposition {
     let mut out = Exposition::default();
     telemetry.render(&mut out);
     flags(&mut out, store);
+    overrides(&mut out, store);
     sources(&mut out, &store.sources());
     out
 }
@@ -37,10 +38,22 @@ fn flags(out: &mut Exposition, store: &Store) {
     out.family("hoistd_ready", Kind::Gauge, help).sample(&[], u8::from(store.ready()));
 }
 
+fn overrides(out: &mut Exposition, store: &Store) {
+    let overrides = store.overrides();
+    let help = "Flags of which everybody gets one variant because an operator says so.";
+    out.family("hoistd_overrides", Kind::Gauge, help).sample(&[], overrides.len());
+    let help = "When such an override ends.";
+    out.family("hoistd_override_end_timestamp_seconds", Kind::Gauge, help);
+    for one in &overrides {
+        let set = one.flag_set.as_deref().unwrap_or_default();
+        out.sample(&[("flag", &*one.key), ("flag_set", set), ("variant", &*one.variant)], one.until);
+    }
+}
+
 /// One family about sources: its name, its help and what it says about one of them.
 type Family = (&'static str, Kind, &'static str, fn(&SourceStatus) -> Option<f64>);
 
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [Family; 12] = [
     ("hoistd_source_up", Kind::Gauge, "Whether the source's latest document is in service.", |status| {
         Some(if status.state == State::Ok { 1.0 } else { 0.0 })
     }),
@@ -61,6 +74,12 @@ const FAMILIES: [Family; 11] = [
         Kind::Gauge,
         "Whether a document waits for confirmation because it removes most flags.",
         |status| Some(f64::from(u8::from(status.state == State::Held))),
+    ),
+    (
+        "hoistd_source_rolled_back",
+        Kind::Gauge,
+        "Whether an operator has an earlier document served than the source's latest.",
+        |status| Some(f64::from(u8::from(status.rolled_back.is_some()))),
     ),
     (
         "hoistd_source_copy_timestamp_seconds",

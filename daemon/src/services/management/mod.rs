@@ -31,6 +31,7 @@ use tower::Service;
 pub use self::metrics::families;
 
 use self::health::Health;
+pub(crate) use self::readiness::report;
 use crate::telemetry::{self, Telemetry};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

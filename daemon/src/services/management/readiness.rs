@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::Problem;
 use serde::Serialize;
-use store::{Notices, SourceStatus, Store};
+use store::{Notices, Override, SourceStatus, Store};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,6 +15,16 @@ struct Report<'s> {
     generation: u64,
     flags: usize,
     sources: Vec<Source<'s>>,
+    /// The variants that operators have everybody get for a while.
+    overrides: Vec<Overridden<'s>>,
+}
+
+#[derive(Serialize)]
+struct Overridden<'s> {
+    #[serde(flatten)]
+    what: &'s Override,
+    /// Whether there is such a flag and variant at the moment.
+    applies: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +51,8 @@ struct Source<'s> {
     accepted: u64,
     refused: u64,
     held: u64,
+    /// That an operator went back to an earlier document, which is in service.
+    rolled_back: Option<Back<'s>>,
     /// The copies on disk, if any are kept.
     copy: Option<CopyOnDisk<'s>>,
     error: Option<&'s str>,
@@ -58,6 +70,15 @@ struct CopyOnDisk<'s> {
     timestamp: Option<f64>,
     failures: u64,
     error: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct Back<'s> {
+    author: &'s str,
+    /// When, in Unix seconds.
+    at: u64,
+    /// When the document in service was accepted, in Unix seconds.
+    accepted: u64,
 }
 
 /// The first ones of a possibly longer list.
@@ -79,14 +100,16 @@ struct Fault<'s> {
 }
 
 /// The report as JSON text.
-pub(super) fn report(store: &Store, ready: bool) -> Vec<u8> {
+pub(crate) fn report(store: &Store, ready: bool) -> Vec<u8> {
     let sources = store.sources();
-    let snapshot = store.read();
+    let (snapshot, overrides) = (store.read(), store.overrides());
+    let overridden = |what| Overridden { what, applies: what.applies(&snapshot) };
     let report = Report {
         ready,
         generation: snapshot.generation(),
         flags: snapshot.flags().len(),
         sources: sources.iter().map(Source::of).collect(),
+        overrides: overrides.iter().map(overridden).collect(),
     };
     // Plain text and numbers can always be written.
     serde_json::to_vec(&report).unwrap_or_default()
@@ -112,6 +135,11 @@ impl<'s> Source<'s> {
             accepted: status.accepted,
             refused: status.refused,
             held: status.held,
+            rolled_back: status.rolled_back.as_ref().map(|back| Back {
+                author: &back.author,
+                at: back.at,
+                accepted: back.accepted,
+            }),
             copy: status.copied.as_ref().map(|copied| CopyOnDisk {
                 timestamp: copied.at.and_then(unix),
                 failures: copied.failures,
