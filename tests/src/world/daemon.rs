@@ -67,6 +67,21 @@ impl DaemonOptions {
         }
         Daemon::start_on(&self, Ports::free()).unwrap_or_else(|why| panic!("the daemon did not start: {why}"))
     }
+
+    /// Starts a daemon that is to end by itself; panics when it does not.
+    #[must_use]
+    pub fn fails(self) -> ExitStatus {
+        let child = spawn(&self, Ports::free()).unwrap_or_else(|why| panic!("no process: {why}"));
+        let mut daemon = Daemon { child, ports: Ports::free(), options: self };
+        let deadline = Instant::now() + START;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = daemon.child.try_wait() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("still there after {START:?}")
+    }
 }
 
 /// A running daemon. Killed when dropped.
@@ -112,6 +127,16 @@ impl Daemon {
         self.wait_ready()
     }
 
+    /// Starts it again as it was, on the same ports, and waits for nothing.
+    ///
+    /// # Errors
+    /// When there is no process to be had.
+    pub fn launch(&mut self) -> std::io::Result<()> {
+        self.kill();
+        self.child = spawn(&self.options, self.ports)?;
+        Ok(())
+    }
+
     /// Asks it to stop as an init system does (SIGTERM) and waits; `None` when it is still there after `patience`.
     pub fn terminate(&mut self, patience: Duration) -> Option<ExitStatus> {
         let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
@@ -144,6 +169,15 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Bytes of memory that a process holds; 0 where that cannot be told.
+#[must_use]
+pub fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or_default() * 1_024
 }
 
 fn spawn(options: &DaemonOptions, ports: Ports) -> std::io::Result<Child> {

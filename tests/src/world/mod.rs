@@ -2,7 +2,9 @@
 
 mod daemon;
 pub mod http;
+mod origin;
 mod place;
 
-pub use daemon::{Daemon, DaemonOptions, Ports};
+pub use daemon::{Daemon, DaemonOptions, Ports, resident};
+pub use origin::HttpOrigin;
 pub use place::{cargo_target, free_ports, shared, workspace};
