@@ -100,7 +100,7 @@ async fn what_cannot_be_overridden_is_refused_with_a_hint() {
     assert_eq!(refused(wanted("rulde", "on")), "no flag `rulde`; did you mean `ruled`?");
     assert_eq!(
         refused(wanted("ruled", "onn")),
-        "flag `ruled` has no variant `onn`, only `off`, `on`; did you mean `on`?"
+        "flag `ruled` has no variant `onn`, only `on`, `off`; did you mean `on`?"
     );
     assert_eq!(
         refused(wanted("both", "a")),

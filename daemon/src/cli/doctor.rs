@@ -6,6 +6,7 @@ mod clock;
 mod ports;
 mod settings;
 mod sources;
+mod state;
 mod tls;
 
 use std::io::{self, Write};
@@ -78,6 +79,7 @@ fn examine(args: &DoctorArgs, environment: &Environment, timeout: Duration) -> i
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut findings = settings::check(&config, environment);
     findings.extend(tls::check(&config));
+    findings.extend(state::check(&config));
     findings.extend(runtime.block_on(async {
         let mut found = ports::check(&config, timeout).await;
         found.extend(clock::check(&config, timeout).await);
