@@ -68,7 +68,8 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).expect("entries").count(), 1, "nothing is left behind");
         fs::create_dir(path("control")).expect("a directory");
-        let _daemon = std::os::unix::net::UnixListener::bind(control::socket(folder.path())).expect("a socket");
+        let _daemon =
+            std::os::unix::net::UnixListener::bind(control::socket(folder.path())).expect("a socket");
         assert_eq!(of(folder.path()).level, Level::Warning);
     }
 }
