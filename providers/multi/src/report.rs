@@ -14,7 +14,7 @@ const FLAGS: usize = 10_000;
 const OTHERS: &str = "(others)";
 
 /// Who hears of differences.
-type Listener = Arc<dyn Fn(&Difference<'_>) + Send + Sync>;
+type Listener = Arc<dyn Fn(&Difference<'_>, FlagReport) + Send + Sync>;
 
 /// Counts of comparisons. Clones are the same report.
 #[derive(Clone, Default)]
@@ -75,9 +75,9 @@ impl Report {
         self.0.skipped.load(Ordering::Relaxed)
     }
 
-    /// Calls `listener` on each difference, in place of the listener before. It must not block: it runs where the
-    /// comparison does.
-    pub fn on_difference(&self, listener: impl Fn(&Difference<'_>) + Send + Sync + 'static) {
+    /// Calls `listener` on each difference, with the flag's counts so far, in place of the listener before. It must not
+    /// block: it runs where the comparison does.
+    pub fn on_difference(&self, listener: impl Fn(&Difference<'_>, FlagReport) + Send + Sync + 'static) {
         *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(listener));
     }
 
@@ -99,12 +99,13 @@ impl Report {
         report.compared += 1;
         report.mismatched += u64::from(mismatched);
         report.one_sided += u64::from(one_sided);
+        let counts = *report;
         drop(flags);
         if mismatched {
             tracing::debug!(flag = pair.key, provider = pair.name, "providers disagree");
             let listener = self.0.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(listener) = listener {
-                listener(pair);
+                listener(pair, counts);
             }
         }
     }

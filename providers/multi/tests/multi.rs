@@ -154,8 +154,9 @@ async fn disagreements_are_counted_per_flag_and_told() {
     let report = multi.resolver().unwrap().report().clone();
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let listener = Arc::clone(&told);
-    report.on_difference(move |difference| {
-        listener.lock().unwrap().push(format!("{} {}", difference.key, difference.name));
+    report.on_difference(move |difference, counts| {
+        let told = format!("{} {} {}", difference.key, difference.name, counts.mismatched);
+        listener.lock().unwrap().push(told);
     });
     assert_eq!(ask(&multi, "both").await, Ok(Some(Value::Int(1))), "the first's answer counts");
     assert_eq!(ask(&multi, "both").await, Ok(Some(Value::Int(1))));
@@ -164,7 +165,7 @@ async fn disagreements_are_counted_per_flag_and_told() {
     let counts = |compared, mismatched, one_sided| FlagReport { compared, mismatched, one_sided };
     let expected = [("both", counts(2, 2, 0)), ("broken", counts(1, 1, 1)), ("gone", counts(1, 0, 0))];
     assert_eq!(report.flags(), expected.map(|(key, report)| (key.to_owned(), report)));
-    assert_eq!(*told.lock().unwrap(), ["both two", "both two", "broken two"]);
+    assert_eq!(*told.lock().unwrap(), ["both two 1", "both two 2", "broken two 1"]);
     for n in 0..10_100 {
         ask(&multi, &n.to_string()).await.unwrap_err();
     }

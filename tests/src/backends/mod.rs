@@ -1,0 +1,17 @@
+//! Every backend of the suites, one file each, and one line here.
+
+mod env_var;
+mod in_memory;
+mod multi;
+
+use crate::backend::Backend;
+
+/// All that the provider suite asks.
+pub const PROVIDERS: &[Backend] = &[
+    env_var::ENV_VAR,
+    in_memory::IN_MEMORY,
+    multi::FIRST_MATCH,
+    multi::FALLBACK,
+    multi::COMPARE,
+    multi::SHADOW,
+];
