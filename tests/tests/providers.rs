@@ -1,6 +1,6 @@
 //! The provider suite, over every backend there is.
-
 #![allow(clippy::panic)]
+
 use tests::backends::PROVIDERS;
 use tests::suites::provider;
 
