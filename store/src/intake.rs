@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) folding: Mutex<()>,
     /// The variants that everybody gets for a while; changed while `folding` is held.
     pub(crate) overrides: ArcSwap<Vec<Override>>,
+    /// Whether some came to their end, which the disk does not know yet.
+    pub(crate) overrides_ended: AtomicBool,
     /// Held while they are written to disk.
     pub(crate) saving: Mutex<()>,
 }
@@ -141,6 +144,7 @@ impl Shared {
             keeper,
             folding: Mutex::new(()),
             overrides: ArcSwap::from_pointee(Vec::new()),
+            overrides_ended: AtomicBool::new(false),
             saving: Mutex::new(()),
         };
         shared.load_overrides();

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -189,6 +190,8 @@ impl Shared {
         let next = list.iter().map(|one| one.until - now).min();
         if !over.is_empty() {
             self.override_with(&folding, list);
+            // Lest a clock that goes back brings them back after a restart.
+            self.overrides_ended.store(true, Ordering::Relaxed);
         }
         next.map(|seconds| Duration::from_secs(seconds).min(LOOK))
     }
@@ -204,7 +207,7 @@ impl Shared {
     }
 
     /// Writes the overrides to disk; says why not, if not.
-    fn save_overrides(&self) -> Option<String> {
+    pub(crate) fn save_overrides(&self) -> Option<String> {
         let Some(path) = path(self) else { return Some("there is no state directory".to_owned()) };
         let _one_at_a_time = locked(&self.saving);
         let saved = serde_json::to_vec(&**self.overrides.load())

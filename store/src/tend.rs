@@ -1,6 +1,7 @@
 //! What happens by the mere passing of time: flags grow stale, what was held back is taken, overrides end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::intake::{Outcome, Shared, Slot, locked};
@@ -18,6 +19,11 @@ pub(crate) async fn tend(shared: Arc<Shared>) {
         let work = Arc::clone(&shared);
         // Rules are none of the runtime's threads' business; a panic there ends this round, not the next.
         let next = tokio::task::spawn_blocking(move || work.attend()).await.unwrap_or(IDLE);
+        if shared.overrides_ended.swap(false, Ordering::Relaxed) {
+            let work = Arc::clone(&shared);
+            // Not waited for: a disk may take its time.
+            drop(tokio::task::spawn_blocking(move || work.save_overrides()));
+        }
         tokio::select! {
             _ = news.changed() => {}
             () = tokio::time::sleep(next) => {}
