@@ -73,15 +73,22 @@ const IMPURE: &[&str] = &[
 ];
 
 /// Where the wall clock may be read.
-const CLOCK: &[&str] = &["daemon/src/ask.rs", "providers/local/src/clock.rs"];
+const CLOCK: &[&str] =
+    &["daemon/src/ask.rs", "providers/flagd/src/in_process/mod.rs", "providers/local/src/clock.rs"];
 
 /// Where the environment and the command line may be read.
 const ENVIRONMENT: &[&str] =
     &["daemon/src/args.rs", "daemon/src/args/", "/src/from_env.rs", "/options/from_env.rs"];
 
 /// Where messages of the wire may be named.
-const WIRE: &[&str] =
-    &["/convert.rs", "daemon/src/services/", "daemon/src/services.rs", "store/src/sources/grpc/"];
+const WIRE: &[&str] = &[
+    "/convert.rs",
+    "daemon/src/services/",
+    "daemon/src/services.rs",
+    "providers/flagd/src/in_process/sync.rs",
+    "providers/flagd/src/rpc/",
+    "store/src/sources/grpc/",
+];
 
 /// Lints that no file may switch off outside tests.
 const KEPT_LINTS: &[&str] = &[
