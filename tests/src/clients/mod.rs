@@ -7,6 +7,7 @@ mod go;
 mod java;
 mod node;
 mod python;
+mod rust;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +18,7 @@ pub use go::{GO_IN_PROCESS, GO_RPC, go};
 pub use java::{JAVA_IN_PROCESS, JAVA_RPC, java};
 pub use node::{FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, node, web};
 pub use python::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
+pub use rust::{RUST_FILE, RUST_IN_PROCESS, RUST_RPC, Rust};
 
 use crate::world;
 

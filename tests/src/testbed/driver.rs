@@ -3,6 +3,7 @@
 //! Requests; one at a time for a provider, several for the driver:
 //! - `{"op":"open","provider":"p1","kind":"rpc","port":8013,"options":{...}}`
 //! - `{"op":"evaluate","provider":"p1","type":"Boolean","key":"k","default":true,"context":{...}}`
+//! - `{"op":"state","provider":"p1"}`, answered by `state`; only of drivers within this process
 //! - `{"op":"close","provider":"p1"}`
 //!
 //! Each is answered by `{"provider":"p1"}`, with `value`, `variant`, `reason`, `errorCode` and `metadata` of an evaluation,
@@ -46,11 +47,32 @@ struct Ear {
 }
 
 /// A running driver. Killed when dropped.
-#[derive(Debug)]
 pub struct Driver {
-    child: Child,
-    input: Mutex<ChildStdin>,
+    mouth: Mouth,
     ear: Arc<Ear>,
+}
+
+/// Where requests go.
+enum Mouth {
+    Process { child: Child, input: Mutex<ChildStdin> },
+    Inside(Box<dyn Inside>),
+}
+
+/// A driver within this process: the same requests and answers without a program in between.
+pub trait Inside: Send + Sync {
+    /// Takes a request; the answer, and whatever comes later, goes to `says`. Must not wait.
+    fn take(&self, request: &Value, says: Says);
+}
+
+/// How a driver within this process is heard.
+#[derive(Clone)]
+pub struct Says(Arc<Ear>);
+
+impl Says {
+    /// Says an answer or an event, as a line of a program would.
+    pub fn say(&self, line: Value) {
+        self.0.hear(line);
+    }
 }
 
 impl Driver {
@@ -67,7 +89,13 @@ impl Driver {
         let ear = Arc::<Ear>::default();
         let hearing = Arc::clone(&ear);
         std::thread::spawn(move || hearing.listen(BufReader::new(output)));
-        Self { child, input: Mutex::new(input), ear }
+        Self { mouth: Mouth::Process { child, input: Mutex::new(input) }, ear }
+    }
+
+    /// Drives a provider of this process.
+    #[must_use]
+    pub fn inside(inside: impl Inside + 'static) -> Self {
+        Self { mouth: Mouth::Inside(Box::new(inside)), ear: Arc::default() }
     }
 
     /// Sends one request, which names its provider, and waits for the answer.
@@ -76,9 +104,12 @@ impl Driver {
     /// The text of an `error`, or why no answer came.
     pub fn ask(&self, request: &Value) -> Result<Value, String> {
         let provider = request["provider"].as_str().ok_or("a request names its provider")?;
-        {
-            let mut input = self.input.lock().expect("no panic holds the input");
-            writeln!(input, "{request}").map_err(|e| format!("the driver is gone: {e}"))?;
+        match &self.mouth {
+            Mouth::Process { input, .. } => {
+                let mut input = input.lock().expect("no panic holds the input");
+                writeln!(input, "{request}").map_err(|e| format!("the driver is gone: {e}"))?;
+            }
+            Mouth::Inside(inside) => inside.take(request, Says(Arc::clone(&self.ear))),
         }
         let answer = self.ear.wait(PATIENCE, |heard| heard.answers.remove(provider));
         let answer = answer.ok_or_else(|| format!("no answer to {request}"))?;
@@ -107,8 +138,10 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Mouth::Process { child, .. } = &mut self.mouth {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -120,14 +153,18 @@ impl Ear {
                 println!("driver: {line}");
                 continue;
             };
-            let mut heard = self.heard.lock().expect("no panic holds what was heard");
-            match Event::of(&value) {
-                Some(event) => heard.events.push(event),
-                None => drop(heard.answers.insert(text(&value, "provider"), value)),
-            }
-            self.news.notify_all();
+            self.hear(value);
         }
         self.heard.lock().expect("no panic holds what was heard").over = true;
+        self.news.notify_all();
+    }
+
+    fn hear(&self, line: Value) {
+        let mut heard = self.heard.lock().expect("no panic holds what was heard");
+        match Event::of(&line) {
+            Some(event) => heard.events.push(event),
+            None => drop(heard.answers.insert(text(&line, "provider"), line)),
+        }
         self.news.notify_all();
     }
 

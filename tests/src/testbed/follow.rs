@@ -15,7 +15,6 @@ const CHANGE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_millis(700);
 
 /// A client that is open against a daemon of its own.
-#[derive(Debug)]
 pub struct Follower {
     driver: Driver,
     testbed: Testbed,

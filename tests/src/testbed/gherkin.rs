@@ -83,6 +83,8 @@ fn parse(feature: &str, text: &str) -> Vec<Case> {
 }
 
 struct Reader {
+    /// Within a description of many lines.
+    prose: bool,
     room: Room,
     pending: BTreeSet<String>,
     tags: BTreeSet<String>,
@@ -93,6 +95,7 @@ struct Reader {
 impl Default for Reader {
     fn default() -> Self {
         Self {
+            prose: false,
             room: Room::Feature,
             pending: BTreeSet::new(),
             tags: BTreeSet::new(),
@@ -105,7 +108,11 @@ impl Default for Reader {
 impl Reader {
     /// Takes one trimmed line; `false` when it makes no sense here.
     fn take(&mut self, line: &str) -> bool {
-        if line.is_empty() || line.starts_with('#') {
+        if line.starts_with("\"\"\"") {
+            self.prose = !self.prose;
+            return true;
+        }
+        if self.prose || line.is_empty() || line.starts_with('#') {
             return true;
         }
         if line.starts_with('@') {
@@ -138,7 +145,7 @@ impl Reader {
                 self.scenarios.push(draft);
                 self.room = Room::Scenario;
             }
-            "Examples" => {
+            "Examples" | "Scenarios" => {
                 let examples = Examples { tags: tags(self), table: Vec::new() };
                 let Some(draft) = self.scenarios.last_mut() else { return false };
                 draft.examples.push(examples);

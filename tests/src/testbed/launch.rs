@@ -1,5 +1,6 @@
 //! Starts a daemon over the testbed's flags as the testbed's own launcher does (contracts: flagd 11.4).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,6 +23,10 @@ pub enum Setup {
     Stable,
     /// Without the deprecated sync metadata call.
     SyncPayload,
+    /// With a certificate that only its own authority vouches for.
+    Ssl,
+    /// On unix sockets.
+    Socket,
 }
 
 /// A daemon over a private copy of the testbed's flags.
@@ -47,6 +52,7 @@ impl Testbed {
         }
         write_json(&folder.path().join("config.json"), &config);
         let mut options = DaemonOptions::new(["--config", "config.json"]);
+        options.args.extend(setup_args(setup, folder.path()));
         options.folder = Some(folder.path().to_path_buf());
         options.log = Some(folder.path().join("daemon.log"));
         let daemon = options.start();
@@ -61,6 +67,38 @@ impl Testbed {
     #[must_use]
     pub fn ports(&self) -> Ports {
         self.ports
+    }
+
+    /// The private copy of the flags: `flags/allFlags.json` and more.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What a client has to be told beside a port, under the names of its options.
+    #[must_use]
+    pub(super) fn options(&self, setup: Setup, kind: &str) -> Map<String, Value> {
+        let path = |name: &str| Value::from(self.folder.path().join(name).to_string_lossy());
+        let options = match (setup, kind) {
+            (_, "file") => vec![("folder", path(""))],
+            (Setup::Ssl, _) => vec![("tls", true.into()), ("certPath", path("cert.pem"))],
+            (Setup::Socket, "in-process") => vec![("socketPath", path("sync.sock"))],
+            (Setup::Socket, _) => vec![("socketPath", path("flagd.sock"))],
+            (Setup::Stable | Setup::SyncPayload, _) => Vec::new(),
+        };
+        options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Takes the merged file away and puts it back after a while, from another thread.
+    pub(super) fn lose_file(&self, time: Duration) {
+        let path = self.all_flags();
+        let away = path.with_extension("away");
+        std::fs::rename(&path, &away).expect("the file can be moved");
+        let coming_back = std::thread::spawn(move || {
+            std::thread::sleep(time);
+            std::fs::rename(&away, &path).map_err(|e| e.to_string())
+        });
+        *self.coming_back.lock().expect("no panic holds the thread") = Some(coming_back);
     }
 
     /// What the daemon logged so far, its last lines only.
@@ -117,6 +155,27 @@ impl Testbed {
                 assert!(Instant::now() < deadline, "flag {key} is not served:\n{}", self.log_tail());
                 std::thread::sleep(Duration::from_millis(20));
             }
+        }
+    }
+}
+
+/// Arguments that a setup takes, and what lies in the folder for them.
+fn setup_args(setup: Setup, folder: &Path) -> Vec<OsString> {
+    let path = |name: &str| folder.join(name).into_os_string();
+    match setup {
+        Setup::Stable | Setup::SyncPayload => Vec::new(),
+        Setup::Ssl => {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+            let made = made.expect("a certificate");
+            std::fs::write(folder.join("cert.pem"), made.cert.pem()).expect("a file in a new folder");
+            std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem())
+                .expect("a file in a new folder");
+            let (cert, key) = (path("cert.pem"), path("key.pem"));
+            vec!["--server-cert-path".into(), cert, "--server-key-path".into(), key]
+        }
+        Setup::Socket => {
+            let (evaluation, sync) = (path("flagd.sock"), path("sync.sock"));
+            vec!["--socket-path".into(), evaluation, "--sync-socket-path".into(), sync]
         }
     }
 }

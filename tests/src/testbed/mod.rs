@@ -19,7 +19,7 @@ use std::process::Command;
 use std::time::Instant;
 
 pub use client::{Client, Defect};
-pub use driver::{Driver, Event};
+pub use driver::{Driver, Event, Inside, Says};
 pub use follow::{Follower, follow};
 pub use gherkin::{Case, Step};
 pub use launch::{Setup, Testbed};
@@ -39,6 +39,15 @@ const FEATURES: [&str; 9] = [
     "targeting",
 ];
 
+/// What only clients within this process play too: how a client finds its daemon.
+const CONNECTION: [&str; 1] = ["connection"];
+
+/// The scenarios of a feature of the testbed at `root`, outlines expanded.
+#[must_use]
+pub fn cases(root: &Path, feature: &str) -> Vec<Case> {
+    gherkin::read(&root.join(format!("gherkin/{feature}.feature")))
+}
+
 /// Plays every scenario that the client takes, prints one line each and a summary, and panics if any failed.
 ///
 /// `driver` makes the command that starts the client's driver, or says why this machine cannot have it.
@@ -51,12 +60,19 @@ pub fn run(client: &Client, driver: impl FnOnce() -> Result<Command, String>) {
             return;
         }
     };
+    play_features(client, Driver::start(command), &root, &FEATURES);
+}
+
+/// The same for a client within this process, which plays how it connects too.
+pub fn run_inside(client: &Client, inside: impl Inside + 'static) {
+    let Some(root) = world::shared("conformance/flagd-testbed") else { return };
+    play_features(client, Driver::inside(inside), &root, &[&FEATURES[..], &CONNECTION].concat());
+}
+
+fn play_features(client: &Client, driver: Driver, root: &Path, features: &[&str]) {
     let started = Instant::now();
-    let stage = &play::Stage::new(client, Driver::start(command), &root);
-    let cases: Vec<_> = FEATURES
-        .iter()
-        .flat_map(|name| gherkin::read(&root.join(format!("gherkin/{name}.feature"))))
-        .collect();
+    let stage = &play::Stage::new(client, driver, root);
+    let cases: Vec<_> = features.iter().flat_map(|name| cases(root, name)).collect();
     let idle = client.idle_defect(&cases);
     assert!(idle.is_none(), "{}: no case runs into {idle:?}", client.name);
     let mut outcomes = play_all(stage, &cases);

@@ -13,6 +13,7 @@ use super::driver::{Driver, Event};
 use super::gherkin::{Case, Step};
 use super::launch::{Setup, Testbed};
 use super::value::{same, typed};
+use crate::world::{Forbidding, free_ports};
 
 /// How long an expected event may take: the slowest client waits 12 s before it opens a lost stream again.
 const EVENT: Duration = Duration::from_secs(25);
@@ -48,7 +49,7 @@ impl<'a> Stage<'a> {
         let outcome = case.steps.iter().try_for_each(|step| {
             scene.step(self, step).map_err(|why| format!("{}: {why}; {}", step.text, scene.seen()))
         });
-        if let (Some(provider), Some(_)) = (&scene.provider, &scene.testbed) {
+        if let (Some(provider), true) = (&scene.provider, scene.alone || scene.testbed.is_some()) {
             self.driver.ask(&json!({"op": "close", "provider": provider}))?;
         }
         outcome
@@ -62,10 +63,24 @@ impl<'a> Stage<'a> {
             return Ok(open.clone());
         }
         let testbed = undisturbed.testbeds.entry(setup).or_insert_with(|| Testbed::launch(self.root, setup));
-        let port = (self.client.port)(testbed.ports());
-        let name = self.open(port, options)?;
+        let name = self.open_at(testbed, setup, options)?;
         undisturbed.providers.insert(wanted, name.clone());
         Ok(name)
+    }
+
+    fn open_at(
+        &self,
+        testbed: &Testbed,
+        setup: Setup,
+        options: &Map<String, Value>,
+    ) -> Result<String, String> {
+        let port = (self.client.port)(testbed.ports());
+        let mut options = options.clone();
+        if let Some(Value::String(target)) = options.get_mut("targetUri") {
+            *target = target.replace("<port>", &port.to_string());
+        }
+        options.extend(testbed.options(setup, self.client.kind));
+        self.open(port, &options)
     }
 
     fn open(&self, port: u16, options: &Map<String, Value>) -> Result<String, String> {
@@ -97,6 +112,9 @@ struct Scene {
     context: Map<String, Value>,
     details: Option<Value>,
     event: Option<Event>,
+    /// The provider has no daemon.
+    alone: bool,
+    forbidding: Option<Forbidding>,
 }
 
 struct Flag {
@@ -113,6 +131,18 @@ impl Scene {
             "an option _ of type _ with value _" => self.option(word(0), word(2)),
             "a stable flagd provider" | "a metadata flagd provider" => self.open(stage, Setup::Stable),
             "a syncpayload flagd provider" => self.open(stage, Setup::SyncPayload),
+            "a ssl flagd provider" => self.open(stage, Setup::Ssl),
+            "a socket flagd provider" => self.open(stage, Setup::Socket),
+            "a unavailable flagd provider" => self.open_nowhere(stage, free_ports::<1>()[0]),
+            "a forbidden flagd provider" => {
+                let server = self.forbidding.insert(Forbidding::start());
+                let port = server.port();
+                self.open_nowhere(stage, port)
+            }
+            "the client should be in fatal state" => {
+                let state = stage.driver.ask(&json!({"op": "state", "provider": self.provider()?}))?;
+                expect(state["state"] == "FATAL")
+            }
             "a context containing a key _, with type _ and with value _" => {
                 self.add_context(word(0), typed(word(1), word(2))?)
             }
@@ -154,16 +184,27 @@ impl Scene {
             let seconds = seconds.parse().map_err(|_| "seconds expected")?;
             stage.driver.forget_events(self.provider()?, None);
             let testbed = self.testbed.as_ref().ok_or("no daemon of its own")?;
-            testbed.lose_connection(Duration::from_secs(seconds));
+            match stage.client.kind {
+                "file" => testbed.lose_file(Duration::from_secs(seconds)),
+                _ => testbed.lose_connection(Duration::from_secs(seconds)),
+            }
             return Ok(());
         }
+        let within = shape.strip_suffix("ms").and_then(|shape| shape.rsplit_once(" within "));
+        let (shape, patience) = match within {
+            Some((shape, millis)) => {
+                let millis = millis.parse().map_err(|_| "milliseconds expected")?;
+                (shape, Duration::from_millis(millis))
+            }
+            None => (shape, EVENT),
+        };
         let fired = middle(shape, "a ", " event was fired");
         let Some(kind) = fired.or_else(|| middle(shape, "the ", " event handler should have been executed"))
         else {
             return Err("an unknown step".to_owned());
         };
-        let event = stage.driver.take_event(self.provider()?, kind, EVENT);
-        self.event = Some(event.ok_or_else(|| format!("no {kind} event within {EVENT:?}"))?);
+        let event = stage.driver.take_event(self.provider()?, kind, patience);
+        self.event = Some(event.ok_or_else(|| format!("no {kind} event within {patience:?}"))?);
         match &self.testbed {
             Some(testbed) if kind == "ready" => testbed.wait_back(),
             _ => Ok(()),
@@ -183,11 +224,22 @@ impl Scene {
     fn open(&mut self, stage: &Stage<'_>, setup: Setup) -> Result<(), String> {
         let name = if self.disturbs {
             let testbed = self.testbed.insert(Testbed::launch(stage.root, setup));
-            stage.open((stage.client.port)(testbed.ports()), &self.options)?
+            stage.open_at(testbed, setup, &self.options)?
         } else {
             stage.provider(setup, &self.options)?
         };
         self.provider = Some(name);
+        Ok(())
+    }
+
+    /// Opens a provider whose daemon is not there, or is no daemon. It need not become ready.
+    fn open_nowhere(&mut self, stage: &Stage<'_>, port: u16) -> Result<(), String> {
+        let mut options = self.options.clone();
+        options.insert("await".to_owned(), Value::Bool(false));
+        let gone = std::env::temp_dir().join("no-such-folder");
+        options.insert("folder".to_owned(), Value::from(gone.to_string_lossy()));
+        self.provider = Some(stage.open(port, &options)?);
+        self.alone = true;
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! What a test stands in. Each part is small and independent of the others.
 
 mod daemon;
+mod forbidding;
 pub mod http;
 mod origin;
 mod place;
 
 pub use daemon::{Daemon, DaemonOptions, Ports, resident};
+pub use forbidding::Forbidding;
 pub use origin::HttpOrigin;
 pub use place::{cargo_target, free_ports, shared, workspace};
