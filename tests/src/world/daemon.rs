@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -97,6 +97,15 @@ impl Daemon {
         let child = spawn(options, ports).map_err(|e| e.to_string())?;
         let mut daemon = Self { child, options: options.clone(), ports };
         daemon.wait_ready().map(|()| daemon)
+    }
+
+    /// Runs the same program with other words and waits for its end.
+    ///
+    /// # Panics
+    /// When there is no process to be had.
+    #[must_use]
+    pub fn run(words: &[&str]) -> Output {
+        Command::new(program()).args(words).output().expect("the program runs")
     }
 
     /// Where it listens.
