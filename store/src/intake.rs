@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use engine::{Compiled, Layer, Malformed, Problem, Severity, Snapshot};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::document::{json_text, place_problems};
 use crate::guard;
@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     /// Which copy is served in place of the origin's latest document, if an operator went back.
     pub(crate) pin: Mutex<Option<Pin>>,
     pub(crate) status: Mutex<SourceStatus>,
+    /// Wakes the source from a rest, or from the wait before it is tried again.
+    pub(crate) kick: Notify,
 }
 
 /// The document that came last.
@@ -133,6 +135,7 @@ impl Shared {
                 layer: ArcSwap::default(),
                 shown: ArcSwap::default(),
                 pin: Mutex::new(pin),
+                kick: Notify::new(),
             }
         };
         let shared = Self {

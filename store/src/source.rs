@@ -161,6 +161,16 @@ impl<'s> Feed<'s> {
         }
     }
 
+    /// Waits for `time`, or until somebody has news of the origin ([`Store::kick`](crate::Store::kick)). News that came
+    /// before count, once.
+    pub async fn rest(&mut self, time: Duration) {
+        match self.shared.slots.get(self.slot) {
+            // A wait that ends early is as good as one that ends.
+            Some(slot) => drop(tokio::time::timeout(time, slot.kick.notified()).await),
+            None => tokio::time::sleep(time).await,
+        }
+    }
+
     /// The wall clock.
     pub fn now(&self) -> SystemTime {
         (self.shared.settings.clock)()
@@ -203,7 +213,8 @@ pub struct Fetched {
     pub revision: Option<String>,
 }
 
-/// Follows an origin by asking it again and again: at once, and then on schedule. Never twice at a time.
+/// Follows an origin by asking it again and again: at once, and then on schedule or when there is news of it. Never twice
+/// at a time.
 #[derive(Debug)]
 pub struct Poll<F> {
     fetch: F,
@@ -236,7 +247,7 @@ impl<F: Fetch> Source for Poll<F> {
                     };
                 }
             }
-            tokio::time::sleep(self.schedule.wait(feed.now())).await;
+            feed.rest(self.schedule.wait(feed.now())).await;
         }
     }
 }

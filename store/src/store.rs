@@ -156,6 +156,18 @@ impl Store {
         !self.shared.slots.is_empty() && self.shared.slots.iter().all(|slot| holds(&locked(&slot.status)))
     }
 
+    /// Has the sources that are `meant` ask their origins at once, as far as they ask: somebody has news of them. A source
+    /// that an origin has told to wait does wait. Gives their names, as people may see them.
+    pub fn kick(&self, meant: impl Fn(&Origin) -> bool) -> Vec<String> {
+        let slots = self.shared.slots.iter().filter(|slot| meant(&slot.origin));
+        slots
+            .map(|slot| {
+                slot.kick.notify_one();
+                slot.origin.to_string()
+            })
+            .collect()
+    }
+
     /// Waits until each source has said something for the first time: a document accepted or refused, or that it cannot
     /// be read; or until a copy of it is served. Then tells what is known.
     pub async fn first_load(&self) -> Vec<SourceStatus> {

@@ -27,7 +27,7 @@ pub(crate) async fn supervise(shared: Arc<Shared>, slot: usize, mut source: Box<
         match error.retry {
             Retry::Never => return,
             Retry::After(wait) => tokio::time::sleep(wait).await,
-            Retry::Backoff => tokio::time::sleep(backoff(failures)).await,
+            Retry::Backoff => feed.rest(backoff(failures)).await,
         }
     }
 }

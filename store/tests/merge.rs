@@ -6,7 +6,7 @@ mod suite;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -256,4 +256,43 @@ async fn a_revision_is_known_only_once_accepted() {
     let expected = [None, Some("1"), Some("1"), None, Some("3"), Some("3")];
     assert_eq!(told.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
     assert_eq!(store.sources()[0].origin_revision.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn news_of_an_origin_cut_its_rest_short() {
+    let (told, _seen) = tokio::sync::mpsc::unbounded_channel();
+    let answers = vec![Some(("1", document("one"))), Some(("2", document("two")))];
+    let hourly = Schedule::every(Duration::from_secs(3_600));
+    let poll = Poll::new(Asked { answers: answers.into_iter(), told }, hourly);
+    let store = Store::open(settings(), vec![(origin("asked"), Box::new(poll))]);
+    serves(&store, "one").await;
+    assert!(store.kick(|origin| &**origin.name() == "another").is_empty());
+    assert_eq!(store.kick(|origin| &**origin.name() == "asked"), ["asked"]);
+    serves(&store, "two").await;
+}
+
+#[tokio::test]
+async fn news_of_an_origin_cut_its_backoff_short() {
+    /// Fails until told otherwise.
+    struct Failing(Arc<AtomicBool>);
+    impl Fetch for Failing {
+        async fn fetch(&mut self, _: Option<&str>, _: usize) -> Result<Option<Fetched>, SourceError> {
+            if self.0.load(Ordering::SeqCst) {
+                let bytes = document("back").into_bytes();
+                return Ok(Some(Fetched { bytes, format: Format::Json, revision: None }));
+            }
+            let (what, place) = ("down".to_owned(), "here".to_owned());
+            Err(SourceError { what, place, retry: Retry::Backoff })
+        }
+    }
+    let up = Arc::new(AtomicBool::new(false));
+    let poll = Poll::new(Failing(Arc::clone(&up)), Schedule::every(Duration::from_secs(3_600)));
+    let store = Store::open(settings(), vec![(origin("failing"), Box::new(poll))]);
+    // Long enough for the waits to grow beyond a second.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    up.store(true, Ordering::SeqCst);
+    let before = std::time::Instant::now();
+    store.kick(|_| true);
+    serves(&store, "back").await;
+    assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
 }
