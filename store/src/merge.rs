@@ -38,5 +38,6 @@ fn notice(loser: &Arc<Flag>, winner: &Arc<Flag>) -> Problem {
         ),
         hint: None,
         place: None,
+        file: None,
     }
 }

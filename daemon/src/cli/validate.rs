@@ -98,6 +98,7 @@ fn refusal(error: Malformed) -> Problem {
         message: error.message,
         hint: None,
         place: error.place,
+        file: None,
     }
 }
 
@@ -118,6 +119,7 @@ fn add_violations(json: &str, problems: &mut Vec<Problem>) {
             // In YAML this is no place at all; `store` finds the right one.
             place: engine::locate(json, &path),
             path: path.into(),
+            file: None,
         });
     }
 }

@@ -35,9 +35,11 @@ pub struct Problem {
     /// What is wrong.
     pub message: String,
     /// What to do about it, such as ``did you mean `targeting`?``.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
     /// Where in the text; filled in by whoever has the text.
     pub place: Option<Place>,
+    /// In which file, if the source has several; filled in by whoever has them.
+    pub file: Option<Box<str>>,
 }
 
 impl fmt::Display for Problem {
@@ -46,9 +48,10 @@ impl fmt::Display for Problem {
             write!(f, "flag `{flag}`: ")?;
         }
         f.write_str(&self.message)?;
+        let file = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
         match self.place {
-            Some(place) => write!(f, " (line {}, column {})", place.line, place.column)?,
-            None => write!(f, " (at {})", if self.path.is_empty() { "/" } else { &self.path })?,
+            Some(place) => write!(f, " ({file}line {}, column {})", place.line, place.column)?,
+            None => write!(f, " ({file}at {})", if self.path.is_empty() { "/" } else { &self.path })?,
         }
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
@@ -67,6 +70,7 @@ impl Problem {
             message: message.into(),
             hint: None,
             place: None,
+            file: None,
         }
     }
 
@@ -78,7 +82,7 @@ impl Problem {
     /// The same problem with advice.
     #[must_use]
     pub fn hint(self, hint: impl Into<Option<String>>) -> Self {
-        Self { hint: hint.into(), ..self }
+        Self { hint: hint.into().map(String::into_boxed_str), ..self }
     }
 
     fn size(&self) -> usize {
