@@ -14,6 +14,8 @@ use crate::tree::Tree;
 
 /// More flags than this are refused while they are being read.
 const MAX_FLAGS: usize = 1_000_000;
+/// The metadata that names a flag set.
+const FLAG_SET: &str = "flagSetId";
 
 /// A parsed flag document, borrowing from its JSON text.
 ///
@@ -55,6 +57,16 @@ impl<'t> Definition<'t> {
     /// The last field at the top that is `name` in any case, as written.
     pub(crate) fn field(&self, name: &'static str) -> &str {
         self.fields.iter().rfind(|field| field.eq_ignore_ascii_case(name)).map_or(name, |field| field)
+    }
+
+    /// Puts those of its flags into the flag set `id` that are in none: it becomes the document's own `flagSetId`, unless
+    /// the document has one.
+    #[must_use]
+    pub fn in_flag_set(mut self, id: &str) -> Self {
+        if self.metadata.get(FLAG_SET).is_none_or(Value::is_null) {
+            self.metadata.insert(FLAG_SET.to_owned(), id.into());
+        }
+        self
     }
 
     /// Reads a JSON document.

@@ -1,5 +1,6 @@
 //! From bytes to JSON text, within limits.
 
+mod bundle;
 mod locate;
 mod yaml;
 
@@ -7,6 +8,13 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use engine::{Malformed, Place, Problem};
+
+#[cfg_attr(
+    not(feature = "git"),
+    expect(unused_imports, reason = "no other source has several files yet")
+)]
+pub(crate) use bundle::bundle;
+pub use bundle::{Part, parts};
 
 /// How deep JSON may nest: what a flag needs, doubled, and far from any stack's end.
 const MAX_DEPTH: usize = 128;
@@ -18,6 +26,8 @@ pub enum Format {
     Json,
     /// YAML 1.2, its first document only.
     Yaml,
+    /// Several files, which [`parts`] takes apart.
+    Bundle,
 }
 
 impl Format {
@@ -42,12 +52,13 @@ impl Format {
         match self {
             Self::Json => "json",
             Self::Yaml => "yaml",
+            Self::Bundle => "bundle",
         }
     }
 
     /// The format of that name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Json, Self::Yaml].into_iter().find(|format| format.as_str() == name)
+        [Self::Json, Self::Yaml, Self::Bundle].into_iter().find(|format| format.as_str() == name)
     }
 
     /// The format that a `Content-Type` stands for (contract 6.6). Parameters such as `charset` do not matter.
@@ -81,6 +92,9 @@ pub fn json_text(bytes: &[u8], format: Format, most: usize) -> Result<Cow<'_, st
             Ok(text.into())
         }
         Format::Yaml => yaml::to_json(text, most).map(Cow::from),
+        Format::Bundle => {
+            Err(Malformed { message: "several files are no single document".to_owned(), place: None })
+        }
     }
 }
 

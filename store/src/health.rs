@@ -7,7 +7,7 @@ use engine::{Problem, Severity, Snapshot};
 
 use crate::intake::{Last, Outcome, Shared, Slot, locked};
 use crate::merge;
-use crate::source::{Retry, SourceError};
+use crate::source::{Delivery, Retry, SourceError};
 use crate::status::{Notices, Seen, SourceStatus, State};
 
 /// How many problems of one document are logged line by line.
@@ -62,6 +62,17 @@ impl Shared {
         let slot = &self.slots[at];
         if let Some(last) = locked(&slot.last).as_ref() {
             self.still(slot, last);
+        }
+    }
+
+    /// Notes by which name the origin has the document in service now: another commit may hold the same files.
+    pub(crate) fn renamed(&self, slot: &Slot, last: &Last, delivery: Delivery) {
+        let Delivery { revision, authorship, .. } = delivery;
+        if matches!(last.outcome, Outcome::Accepted)
+            && revision.is_some()
+            && locked(&slot.status).origin_revision != revision
+        {
+            self.update(slot, |status| (status.origin_revision, status.authorship) = (revision, authorship));
         }
     }
 

@@ -1,27 +1,25 @@
 //! What happens to a document: compiled, folded with the other sources' layers, published; or held back, or refused.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use engine::{Compiled, Layer, Malformed, Problem, Severity, Snapshot};
+use engine::{Layer, Malformed, Problem, Severity, Snapshot};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, watch};
 
-use crate::document::{json_text, place_problems};
+use crate::compile::{Before, Context, Files, Output, compile};
 use crate::guard;
 use crate::keep::Keeper;
 use crate::last_good::{Copy, Shelf};
 use crate::origin::Origin;
 use crate::overrides::Override;
-use crate::reader::{Reader, Reading};
+use crate::reader::Reader;
 use crate::rollback::Pin;
 use crate::source::{Delivery, Verdict};
-use crate::status::{Copied, Kept, Notices, Seen, Served, SourceStatus, State};
+use crate::status::{Copied, Notices, Seen, Served, SourceStatus, State};
 use crate::store::Settings;
 
 /// What the tasks of a store share.
@@ -54,6 +52,8 @@ pub(crate) struct Slot {
     pub(crate) last: Mutex<Option<Last>>,
     /// The flags as the document in service has them.
     pub(crate) layer: ArcSwap<Layer>,
+    /// The same file by file, if the document has several.
+    pub(crate) files: ArcSwap<Files>,
     /// The same as they are answered: with what is to be said of them.
     pub(crate) shown: ArcSwap<Layer>,
     /// Which copy is served in place of the origin's latest document, if an operator went back.
@@ -83,7 +83,7 @@ pub(crate) enum Outcome {
 /// A document that waits.
 #[derive(Debug)]
 pub(crate) struct Held {
-    accepted: Accepted,
+    accepted: Output,
     copy: Copy,
     pub(crate) why: String,
     pub(crate) since: Instant,
@@ -93,14 +93,6 @@ pub(crate) struct Held {
 pub(crate) struct Refusal {
     pub(crate) error: String,
     pub(crate) problems: Vec<Problem>,
-}
-
-/// What a document came to.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    layer: Layer,
-    problems: Vec<Problem>,
-    kept: Kept,
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -133,6 +125,7 @@ impl Shared {
                 reader,
                 last: Mutex::new(None),
                 layer: ArcSwap::default(),
+                files: ArcSwap::default(),
                 shown: ArcSwap::default(),
                 pin: Mutex::new(pin),
                 kick: Notify::new(),
@@ -161,6 +154,7 @@ impl Shared {
         let mut last = locked(&slot.last);
         let digest: [u8; 32] = Sha256::digest(&delivery.bytes).into();
         if let Some(last) = last.as_ref().filter(|last| last.digest == digest) {
+            self.renamed(slot, last, delivery);
             self.still(slot, last);
             return (last.verdict(), false);
         }
@@ -172,8 +166,8 @@ impl Shared {
         // Until shown otherwise: should the work below panic, the same bytes are not worked on again.
         let presumed = Last { digest, outcome: Outcome::Refused("internal error".to_owned()) };
         let before = last.replace(presumed);
-        let Delivery { bytes, format, revision, provisional } = delivery;
-        let copy = Copy { bytes, format, revision, at: self.now().at };
+        let Delivery { bytes, format, revision, authorship, provisional } = delivery;
+        let copy = Copy { bytes, format, revision, authorship, at: self.now().at };
         let outcome = match self.compile(&copy, slot, Some(&slot.layer.load())) {
             Err(_) if provisional => None,
             Err(Refusal { error, problems }) => {
@@ -257,7 +251,7 @@ impl Shared {
         locked(&slot.status).ready && locked(&slot.pin).is_some()
     }
 
-    fn suspicion(&self, slot: &Slot, accepted: &Accepted) -> Option<String> {
+    fn suspicion(&self, slot: &Slot, accepted: &Output) -> Option<String> {
         self.settings.shrink_hold?;
         guard::suspicion(&slot.layer.load(), &accepted.layer)
     }
@@ -268,32 +262,28 @@ impl Shared {
         copy: &Copy,
         slot: &Slot,
         previous: Option<&Layer>,
-    ) -> Result<Accepted, Refusal> {
-        let settings = &self.settings;
-        let text = json_text(&copy.bytes, copy.format, settings.max_bytes).map_err(Refusal::malformed)?;
-        let document =
-            Reading { text: &text, source: slot.origin.name(), options: &settings.engine, previous };
-        let read = slot.reader.read(&document).map_err(|error| match text {
-            Cow::Borrowed(_) => Refusal::malformed(error),
-            // Its place is in text that nobody has seen.
-            Cow::Owned(_) => Refusal::malformed(Malformed { place: None, ..error }),
-        })?;
-        let Compiled { layer, mut problems } = read;
-        place_problems(&mut problems, &copy.bytes, copy.format);
-        match objection(&layer, &problems, settings) {
-            Some(error) => Err(Refusal { error, problems }),
-            None => Ok(Accepted { kept: kept(&layer, &problems), layer, problems }),
+    ) -> Result<Output, Refusal> {
+        let files = slot.files.load();
+        let before = previous.map(|layer| Before { layer, files: &files });
+        let context =
+            Context { reader: &*slot.reader, source: slot.origin.name(), settings: &self.settings };
+        let output = compile(&copy.bytes, copy.format, context, before).map_err(Refusal::malformed)?;
+        match objection(&output.layer, &output.problems, &self.settings) {
+            Some(error) => Err(Refusal { error, problems: output.problems }),
+            None => Ok(output),
         }
     }
 
-    fn accept(&self, at: usize, accepted: Accepted, digest: &[u8; 32], copy: Copy) {
+    fn accept(&self, at: usize, accepted: Output, digest: &[u8; 32], copy: Copy) {
         let slot = &self.slots[at];
         self.unpin(at);
-        let Accepted { layer, problems, kept } = accepted;
+        let Output { layer, problems, kept, files } = accepted;
         let flags = layer.flags().len();
         self.log_problems(slot, &problems);
         let (kept_flags, problem_count) = (kept.total, problems.len());
-        let revision = copy.revision.clone();
+        let (revision, authorship) = (copy.revision.clone(), copy.authorship.clone());
+        let author = authorship.as_ref().map(|authorship| authorship.author.clone());
+        slot.files.store(Arc::new(files));
         let (generation, changed) = self.publish(slot, layer, false, |status| {
             status.accepted += 1;
             status.state = State::Ok;
@@ -304,17 +294,18 @@ impl Shared {
             status.kept = kept;
             status.revision = Some(hex(digest));
             status.origin_revision = revision;
+            status.authorship = authorship;
         });
         tracing::info!(
             source = %slot.origin, generation, flags, changed, kept = kept_flags, problems = problem_count,
-            "flags accepted"
+            revision = copy.revision, author, "flags accepted"
         );
         if let Some(keeper) = &self.keeper {
             keeper.keep(at, copy);
         }
     }
 
-    fn serve_copy(&self, at: usize, accepted: Accepted, copy: &Copy) {
+    fn serve_copy(&self, at: usize, accepted: Output, copy: &Copy) {
         let slot = &self.slots[at];
         let flags = accepted.layer.flags().len();
         let seen = Seen::long_ago(copy.at, self.now());
@@ -335,18 +326,20 @@ impl Shared {
     pub(crate) fn serve(
         &self,
         slot: &Slot,
-        accepted: Accepted,
+        accepted: Output,
         copy: &Copy,
         stale: bool,
         note: impl FnOnce(&mut SourceStatus),
     ) -> u64 {
-        let Accepted { layer, kept, .. } = accepted;
+        let Output { layer, kept, files, .. } = accepted;
+        slot.files.store(Arc::new(files));
         let digest = Sha256::digest(&copy.bytes);
         let (generation, _) = self.publish(slot, layer, stale, |status| {
             note(status);
             status.kept = kept;
             status.revision = Some(hex(&digest));
             status.origin_revision.clone_from(&copy.revision);
+            status.authorship.clone_from(&copy.authorship);
         });
         generation
     }
@@ -381,21 +374,6 @@ fn objection(layer: &Layer, problems: &[Problem], settings: &Settings) -> Option
         }
         _ => None,
     }
-}
-
-/// The flags with an error that are in the layer nevertheless: it took them from the layer before.
-fn kept(layer: &Layer, problems: &[Problem]) -> Kept {
-    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-    let spoilt: BTreeSet<&str> = errors.filter_map(|problem| problem.flag.as_deref()).collect();
-    let mut kept = Kept::default();
-    if !spoilt.is_empty() {
-        layer
-            .flags()
-            .iter()
-            .filter(|flag| spoilt.contains(flag.key()))
-            .for_each(|flag| kept.push(flag.key()));
-    }
-    kept
 }
 
 pub(crate) fn hex(digest: &[u8]) -> Box<str> {

@@ -23,6 +23,8 @@ use crate::intake::hex;
 use crate::origin::Origin;
 use crate::rollback::Pin;
 use crate::seal;
+use crate::source::Authorship;
+use crate::stamp::unix;
 
 const MAGIC: &str = "hoist-copy/1 ";
 const ENDING: &str = "copy";
@@ -41,6 +43,8 @@ pub(crate) struct Copy {
     pub(crate) format: Format,
     /// What the origin calls this version.
     pub(crate) revision: Option<String>,
+    /// Who made it.
+    pub(crate) authorship: Option<Authorship>,
     /// When it was accepted.
     pub(crate) at: SystemTime,
 }
@@ -51,6 +55,17 @@ struct Head {
     origin: String,
     format: String,
     revision: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authorship: Option<Author>,
+    /// Unix seconds.
+    at: u64,
+}
+
+/// [`Authorship`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct Author {
+    author: String,
+    subject: String,
     /// Unix seconds.
     at: u64,
 }
@@ -151,7 +166,8 @@ impl Shelf {
             origin: self.origin.clone(),
             format: copy.format.as_str().to_owned(),
             revision: copy.revision.clone(),
-            at: copy.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            authorship: copy.authorship.as_ref().map(Author::of),
+            at: unix(copy.at),
         };
         let mut line = serde_json::to_vec(&head)?;
         line.push(b'\n');
@@ -180,6 +196,20 @@ impl Shelf {
     }
 }
 
+impl Author {
+    fn of(Authorship { author, at, subject }: &Authorship) -> Self {
+        Self { author: author.clone(), subject: subject.clone(), at: unix(*at) }
+    }
+
+    fn read(self) -> Authorship {
+        Authorship { author: self.author, at: moment(self.at), subject: self.subject }
+    }
+}
+
+fn moment(unix: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(unix)).unwrap_or(UNIX_EPOCH)
+}
+
 /// Reads a copy whole, at most one byte more than it may have.
 fn read(path: &Path, most: usize) -> io::Result<Copy> {
     let mut file = seal::read(path, MAGIC, most.saturating_add(HEAD_BYTES))?;
@@ -187,9 +217,9 @@ fn read(path: &Path, most: usize) -> io::Result<Copy> {
     let end = end.ok_or_else(|| seal::broken("cut off"))?;
     let head: Head = serde_json::from_slice(&file[..end])?;
     let format = Format::named(&head.format).ok_or_else(|| seal::broken("in a format of the future"))?;
-    let at = UNIX_EPOCH.checked_add(Duration::from_secs(head.at)).unwrap_or(UNIX_EPOCH);
     file.drain(..=end);
-    Ok(Copy { bytes: file, format, revision: head.revision, at })
+    let authorship = head.authorship.map(Author::read);
+    Ok(Copy { bytes: file, format, revision: head.revision, authorship, at: moment(head.at) })
 }
 
 #[cfg(test)]
@@ -205,7 +235,10 @@ mod tests {
 
     fn copy(text: &str) -> Copy {
         let at = UNIX_EPOCH + Duration::from_secs(1_000);
-        Copy { bytes: text.as_bytes().to_vec(), format: Format::Yaml, revision: Some("\"e\"".to_owned()), at }
+        let author = "Ada <ada@example.com>".to_owned();
+        let authorship = Some(Authorship { author, at: UNIX_EPOCH, subject: "Turn it on".to_owned() });
+        let (bytes, revision) = (text.as_bytes().to_vec(), Some("\"e\"".to_owned()));
+        Copy { bytes, format: Format::Yaml, revision, authorship, at }
     }
 
     fn newest(shelf: &Shelf) -> String {
@@ -227,6 +260,7 @@ mod tests {
         let (_, newest) = shelf.whole().next().expect("a copy");
         assert_eq!((newest.format, newest.revision.as_deref()), (Format::Yaml, Some("\"e\"")));
         assert_eq!(newest.at, UNIX_EPOCH + Duration::from_secs(1_000));
+        assert_eq!(newest.authorship, copy("").authorship);
         let all: Vec<(u64, String)> = shelf.whole().map(|(number, copy)| (number, text(copy))).collect();
         let expected = [(5, "flags: 5\n"), (4, "flags: 4\n"), (3, "flags: 3\n")];
         assert_eq!(all, expected.map(|(number, text)| (number, text.to_owned())));

@@ -38,6 +38,8 @@ pub struct Reading<'r> {
     pub options: &'r engine::Options,
     /// The flags in service.
     pub previous: Option<&'r Layer>,
+    /// The flag set of flags that name none.
+    pub flag_set: Option<&'r str>,
 }
 
 /// Reads flagd's own documents.
@@ -46,7 +48,10 @@ pub struct FlagDocument;
 
 impl Reader for FlagDocument {
     fn read(&self, document: &Reading<'_>) -> Result<Compiled, Malformed> {
-        let definition = Definition::parse(document.text)?;
+        let mut definition = Definition::parse(document.text)?;
+        if let Some(set) = document.flag_set {
+            definition = definition.in_flag_set(set);
+        }
         Ok(engine::compile(&definition, document.source, document.options, document.previous))
     }
 

@@ -8,10 +8,10 @@ use engine::Malformed;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::document::{Format, json_text};
+use crate::document::{Format, json_text, parts};
 use crate::intake::Shared;
 use crate::reader::Reader;
-use crate::source::{Delivery, Feed, Retry, Source, SourceError, Verdict};
+use crate::source::{Authorship, Delivery, Feed, Retry, Source, SourceError, Verdict};
 use crate::store::Settings;
 use crate::supervise::{backoff, contained};
 
@@ -40,8 +40,13 @@ pub struct RawDocument {
     pub bytes: Bytes,
     /// What they are.
     pub format: Format,
-    /// The same in JSON: the bytes themselves, without a byte order mark, if they are JSON.
+    /// The same in JSON: the bytes themselves, without a byte order mark, if they are JSON; nothing for a
+    /// [`Format::Bundle`].
     pub json: Bytes,
+    /// What the origin calls this version.
+    pub revision: Option<String>,
+    /// Who made it.
+    pub authorship: Option<Authorship>,
 }
 
 /// Where a relayed source delivers to.
@@ -101,7 +106,7 @@ async fn follow(shared: Arc<Shared>, intake: Arc<Intake>, mut source: Box<dyn So
 impl Intake {
     /// Takes a document if it is one that its source's reader can read at all. Bytes equal to the last ones are silence.
     pub(crate) async fn receive(self: &Arc<Self>, delivery: Delivery, most: usize) -> Verdict {
-        let Delivery { bytes, format, provisional, .. } = delivery;
+        let Delivery { bytes, format, revision, authorship, provisional } = delivery;
         let bytes = Bytes::from(bytes);
         if self.latest.borrow().document.as_ref().is_some_and(|document| document.bytes == bytes) {
             self.unchanged();
@@ -112,6 +117,7 @@ impl Intake {
         let read = tokio::task::spawn_blocking(read).await;
         match read.unwrap_or_else(|error| Err(format!("internal error: {error}"))) {
             Ok(document) => {
+                let document = RawDocument { revision, authorship, ..document };
                 self.latest.send_replace(Relayed { document: Some(document), error: None, stopped: false });
                 Verdict::Accepted
             }
@@ -147,17 +153,35 @@ impl Intake {
 
 impl RawDocument {
     fn read(bytes: Bytes, format: Format, most: usize, reader: &dyn Reader) -> Result<Self, String> {
-        let text = json_text(&bytes, format, most).map_err(|error| error.to_string())?;
-        let check = reader.check(&text);
-        let json = match text {
-            Cow::Borrowed(text) => bytes.slice_ref(text.as_bytes()),
-            Cow::Owned(text) => Bytes::from(text),
+        let json = match format {
+            Format::Bundle => {
+                for part in parts(&bytes, format).map_err(|error| error.to_string())? {
+                    let named = |error| format!("{}: {error}", part.name.as_deref().unwrap_or_default());
+                    checked(part.bytes, part.format, most, reader).map_err(named)?;
+                }
+                Bytes::new()
+            }
+            Format::Json | Format::Yaml => match checked(&bytes, format, most, reader)? {
+                Cow::Borrowed(text) => bytes.slice_ref(text.as_bytes()),
+                Cow::Owned(text) => Bytes::from(text),
+            },
         };
-        check.map_err(|error| match format {
-            Format::Json => error.to_string(),
-            // Its place is in text that nobody has seen.
-            Format::Yaml => Malformed { place: None, ..error }.to_string(),
-        })?;
-        Ok(Self { bytes, format, json })
+        Ok(Self { bytes, format, json, revision: None, authorship: None })
     }
+}
+
+/// The JSON text of a file that is such a document.
+fn checked<'b>(
+    bytes: &'b [u8],
+    format: Format,
+    most: usize,
+    reader: &dyn Reader,
+) -> Result<Cow<'b, str>, String> {
+    let text = json_text(bytes, format, most).map_err(|error| error.to_string())?;
+    let check = reader.check(&text).map_err(|error| match format {
+        Format::Json => error.to_string(),
+        // Its place is in text that nobody has seen.
+        _ => Malformed { place: None, ..error }.to_string(),
+    });
+    check.map(|()| text)
 }

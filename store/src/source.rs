@@ -81,9 +81,22 @@ pub struct Delivery {
     pub format: Format,
     /// What the origin calls this version: an ETag, a commit.
     pub revision: Option<String>,
+    /// Who made it, and when, if the origin knows.
+    pub authorship: Option<Authorship>,
     /// The origin may be in the middle of writing: a refusal is handed back and not yet reported, so that the source can
     /// look again.
     pub provisional: bool,
+}
+
+/// Who made a version, when and what for. Each text is cut to what a person reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorship {
+    /// The author, such as `Ada <ada@example.com>`.
+    pub author: String,
+    /// When it was made.
+    pub at: SystemTime,
+    /// What for: the first line of a commit's message.
+    pub subject: String,
 }
 
 /// What became of a delivery.
@@ -240,7 +253,13 @@ impl<F: Fetch> Source for Poll<F> {
                 }
                 Some(Fetched { bytes, format, revision }) => {
                     // A revision is remembered only with its document in service: a refused one is asked for again.
-                    let delivery = Delivery { bytes, format, revision: revision.clone(), provisional: false };
+                    let delivery = Delivery {
+                        bytes,
+                        format,
+                        revision: revision.clone(),
+                        authorship: None,
+                        provisional: false,
+                    };
                     self.seen = match feed.deliver(delivery).await {
                         Verdict::Accepted => revision,
                         Verdict::Refused => None,

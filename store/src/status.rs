@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::Problem;
 
 use crate::origin::Origin;
+use crate::source::Authorship;
 
 /// How a source is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,8 @@ pub struct SourceStatus {
     pub revision: Option<Box<str>>,
     /// What the origin calls the document in service: an ETag, a commit.
     pub origin_revision: Option<String>,
+    /// Who made that version, and when, if the origin knows.
+    pub authorship: Option<Authorship>,
     /// The snapshot generation that the document in service came with.
     pub generation: u64,
     /// Documents accepted, the unchanged ones not counted.
@@ -193,6 +196,13 @@ impl Notices {
 }
 
 impl Kept {
+    /// Takes the keys of another file in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.total += other.total;
+        let room = Notices::KEPT.saturating_sub(self.list.len());
+        self.list.extend(other.list.into_iter().take(room));
+    }
+
     pub(crate) fn push(&mut self, key: &str) {
         self.total += 1;
         if self.list.len() < Notices::KEPT {
@@ -227,6 +237,7 @@ impl SourceStatus {
             last_success: None,
             revision: None,
             origin_revision: None,
+            authorship: None,
             generation: 0,
             accepted: 0,
             refused: 0,

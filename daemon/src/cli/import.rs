@@ -157,7 +157,7 @@ fn read(document: &Document, reader: &dyn Reader, name: &str) -> Result<Flags, C
     let text = store::json_text(&document.bytes, document.format, MOST_BYTES).map_err(malformed)?;
     let source: Arc<str> = Arc::from(name);
     let options = Options::default();
-    let reading = Reading { text: &text, source: &source, options: &options, previous: None };
+    let reading = Reading { text: &text, source: &source, options: &options, previous: None, flag_set: None };
     let mut compiled = reader.read(&reading).map_err(malformed)?;
     store::place_problems(&mut compiled.problems, &document.bytes, document.format);
     Ok((compiled.layer.flags().to_vec(), compiled.problems))

@@ -205,7 +205,7 @@ fn layer(uri: &str, options: &Options) -> Result<(Arc<str>, Layer, Vec<Problem>)
         Some((dialect, _)) => dialects::reader(dialect, path).map_err(|error| refused(error.to_string()))?,
         None => Arc::new(FlagDocument),
     };
-    let reading = Reading { text: &json, source: &name, options, previous: None };
+    let reading = Reading { text: &json, source: &name, options, previous: None, flag_set: None };
     let mut compiled = reader.read(&reading).map_err(malformed)?;
     store::place_problems(&mut compiled.problems, &document.bytes, document.format);
     Ok((name, compiled.layer, compiled.problems))

@@ -85,7 +85,9 @@ impl File {
             }
         };
         match Format::of_path(&self.path) {
-            Ok(format) => Ok(feed.deliver(Delivery { bytes, format, revision: None, provisional }).await),
+            Ok(format) => Ok(feed
+                .deliver(Delivery { bytes, format, revision: None, authorship: None, provisional })
+                .await),
             Err(error) => Ok(feed.refuse(error)),
         }
     }

@@ -41,7 +41,14 @@ impl Source for Memory {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
         loop {
             let bytes = self.documents.borrow_and_update().clone();
-            feed.deliver(Delivery { bytes, format: self.format, revision: None, provisional: false }).await;
+            feed.deliver(Delivery {
+                bytes,
+                format: self.format,
+                revision: None,
+                authorship: None,
+                provisional: false,
+            })
+            .await;
             if self.documents.changed().await.is_err() {
                 // Nobody can replace the document any more: it stands.
                 return std::future::pending().await;

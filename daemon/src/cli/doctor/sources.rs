@@ -111,7 +111,7 @@ fn documented(
 fn native(document: &RawDocument, reader: &dyn Reader) -> (usize, Vec<Problem>) {
     let text = String::from_utf8_lossy(&document.json);
     let (source, options) = (Arc::from(""), Options::default());
-    match reader.read(&Reading { text: &text, source: &source, options: &options, previous: None }) {
+    match reader.read(&Reading { text: &text, source: &source, options: &options, previous: None, flag_set: None }) {
         Ok(compiled) => (compiled.layer.flags().len(), compiled.problems),
         Err(error) => (0, vec![Problem::error("", error.to_string())]),
     }

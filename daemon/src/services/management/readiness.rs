@@ -45,6 +45,10 @@ struct Source<'s> {
     revision: Option<&'s str>,
     /// What the origin itself calls it, such as an ETag.
     origin_revision: Option<&'s str>,
+    /// Who made that version, when (Unix seconds) and what for, where the origin knows.
+    origin_author: Option<&'s str>,
+    origin_timestamp: Option<f64>,
+    origin_subject: Option<&'s str>,
     /// Unix seconds.
     last_success_timestamp: Option<f64>,
     last_success_age_seconds: Option<f64>,
@@ -95,6 +99,8 @@ struct Fault<'s> {
     path: &'s str,
     message: &'s str,
     hint: Option<&'s str>,
+    /// In which of the source's files, if it has several.
+    file: Option<&'s str>,
     line: Option<usize>,
     column: Option<usize>,
 }
@@ -130,6 +136,9 @@ impl<'s> Source<'s> {
             generation: status.generation,
             revision: status.revision.as_deref(),
             origin_revision: status.origin_revision.as_deref(),
+            origin_author: status.authorship.as_ref().map(|authorship| &*authorship.author),
+            origin_timestamp: status.authorship.as_ref().and_then(|authorship| unix(authorship.at)),
+            origin_subject: status.authorship.as_ref().map(|authorship| &*authorship.subject),
             last_success_timestamp: seen.and_then(|seen| unix(seen.at)),
             last_success_age_seconds: seen.map(|seen| seen.since.elapsed().as_secs_f64()),
             accepted: status.accepted,
@@ -177,6 +186,7 @@ impl<'s> Fault<'s> {
             path: &problem.path,
             message: &problem.message,
             hint: problem.hint.as_deref(),
+            file: problem.file.as_deref(),
             line: problem.place.map(|place| place.line),
             column: problem.place.map(|place| place.column),
         }

@@ -108,7 +108,14 @@ impl Source for Grpc {
                     }
                 },
             };
-            feed.deliver(Delivery { bytes, format: Format::Json, revision: None, provisional: false }).await;
+            feed.deliver(Delivery {
+                bytes,
+                format: Format::Json,
+                revision: None,
+                authorship: None,
+                provisional: false,
+            })
+            .await;
         }
     }
 }
