@@ -156,7 +156,8 @@ fn kept(layer: &Layer, problems: &[Problem]) -> Kept {
     kept
 }
 
-#[cfg(all(test, feature = "git"))]
+#[cfg(test)]
+#[cfg(feature = "git")]
 mod tests {
     use std::time::SystemTime;
 

@@ -265,8 +265,7 @@ impl Shared {
     ) -> Result<Output, Refusal> {
         let files = slot.files.load();
         let before = previous.map(|layer| Before { layer, files: &files });
-        let context =
-            Context { reader: &*slot.reader, source: slot.origin.name(), settings: &self.settings };
+        let context = Context { reader: &*slot.reader, source: slot.origin.name(), settings: &self.settings };
         let output = compile(&copy.bytes, copy.format, context, before).map_err(Refusal::malformed)?;
         match objection(&output.layer, &output.problems, &self.settings) {
             Some(error) => Err(Refusal { error, problems: output.problems }),

@@ -21,6 +21,7 @@
 
 mod change;
 mod claim;
+mod compile;
 mod document;
 mod guard;
 mod health;
@@ -49,15 +50,17 @@ mod tend;
 
 pub use change::{ChangeKind, diff};
 pub use claim::{Claim, ClaimError};
-pub use document::{Format, json_text, place_problems};
+pub use document::{Format, Part, json_text, parts, place_problems};
 pub use operate::Moved;
-pub use origin::{Origin, OriginError};
+pub use origin::{Origin, OriginError, says_where};
 pub use overrides::{Denied, Done, Override, Wanted, overrides_in};
 pub use reader::{Dialect, FlagDocument, Reader, Reading};
 pub use registry::{BUILT_IN, find};
 pub use relay::{RawDocument, Relay, Relayed};
 pub use schedule::Schedule;
-pub use source::{Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceError, SourceKind, Verdict};
+pub use source::{
+    Authorship, Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceError, SourceKind, Verdict,
+};
 pub use sources::file::File;
 pub use sources::grpc::connect::Dial;
 pub use sources::grpc::target::Target;

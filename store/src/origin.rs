@@ -79,13 +79,24 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// A source's name without what may be secret in it: the credentials before `@`, and the query.
+/// A source's name without what may be secret in it: the credentials before `@`, and the query but that of a repository,
+/// which says where in it.
 pub(crate) fn redacted(name: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = name.split_once("://") else { return name.into() };
-    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
+    let (rest, query) = match rest.find('?') {
+        Some(at) if says_where(scheme, &rest[at + 1..]) => rest.split_at(at),
+        Some(at) => (&rest[..at], "?…"),
+        None => (rest, ""),
+    };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}://{host}{path}{query}").into()
+}
+
+/// Whether the query of a URL is that of a repository, and has nothing in it but what is known to be no secret.
+pub fn says_where(scheme: &str, query: &str) -> bool {
+    let known = |pair: &str| ["ref=", "path=", "flagSet="].iter().any(|name| pair.starts_with(name));
+    scheme.starts_with("git+") && query.split('&').all(known)
 }
 
 #[cfg(test)]
@@ -101,6 +112,9 @@ mod tests {
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("https://h/p?…"), "{shown}");
         assert!(shown.contains("authHeader"), "{shown}");
+        let git = |query: &str| redacted(&format!("git+https://me:hunter2@h/r.git?{query}")).into_owned();
+        assert_eq!(git("ref=main&path=flags/"), "git+https://h/r.git?ref=main&path=flags/");
+        assert_eq!(git("path=flags/&token=hunter2"), "git+https://h/r.git?…");
         assert_eq!(Origin::new("file", "/etc/flags?.json", Map::new()).to_string(), "/etc/flags?.json");
     }
 

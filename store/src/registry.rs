@@ -1,10 +1,16 @@
-//! The sources that are always there, one line each.
+//! The sources of this crate, one line each.
 
 use crate::source::SourceKind;
 use crate::sources::{file, grpc, http};
 
 /// Every kind of source this crate has.
-pub static BUILT_IN: &[&SourceKind] = &[&file::KIND, &http::KIND, &grpc::KIND];
+pub static BUILT_IN: &[&SourceKind] = &[
+    &file::KIND,
+    &http::KIND,
+    &grpc::KIND,
+    #[cfg(feature = "git")]
+    &crate::sources::git::KIND,
+];
 
 /// The kind that serves `provider`, if one of `kinds` does.
 pub fn find(kinds: &[&'static SourceKind], provider: &str) -> Option<&'static SourceKind> {

@@ -21,7 +21,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-type Body = BoxBody<Bytes, Infallible>;
+pub type Body = BoxBody<Bytes, Infallible>;
 
 /// What the server does with a request.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Drop for Server {
     }
 }
 
-fn acceptor(certificate: &std::path::Path) -> TlsAcceptor {
+pub fn acceptor(certificate: &std::path::Path) -> TlsAcceptor {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(certificate, made.cert.pem()).expect("a writable file");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");

@@ -18,7 +18,7 @@ const REDIRECTS: usize = 5;
 ///
 /// # Errors
 /// `authority` cannot be read, or holds no certificate.
-pub(super) fn build(authority: Option<&Path>, credentials: bool) -> Result<Client, String> {
+pub(in crate::sources) fn build(authority: Option<&Path>, credentials: bool) -> Result<Client, String> {
     let redirects = Policy::custom(move |attempt| match objection(&attempt, credentials) {
         Some(why) => attempt.error(why),
         None => attempt.follow(),
@@ -45,7 +45,7 @@ fn objection(attempt: &Attempt<'_>, credentials: bool) -> Option<String> {
 }
 
 /// What a client's error says, causes included and the URL left out: it may hold a signature.
-pub(super) fn said(error: reqwest::Error) -> String {
+pub(in crate::sources) fn said(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();

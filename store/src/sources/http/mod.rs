@@ -3,7 +3,7 @@
 //! Conditional requests keep an unchanged document off the wire. A slow, endless or hostile server costs a bounded amount
 //! of time and memory; a redirect never changes the scheme and never carries credentials to another host.
 
-mod client;
+pub(super) mod client;
 mod oauth;
 
 use std::collections::BTreeMap;
@@ -223,12 +223,17 @@ impl Http {
             StatusCode::NOT_FOUND => "; check the URL's path",
             _ => "",
         };
-        let rest = headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
-        let retry = match rest {
-            Some(seconds) => Retry::After(Duration::from_secs(seconds).min(LONGEST_REST)),
-            None => Retry::Backoff,
-        };
-        SourceError { what: format!("the server answered {status}{hint}"), place: self.shown.clone(), retry }
+        let (what, retry) = (format!("the server answered {status}{hint}"), retry_after(headers));
+        SourceError { what, place: self.shown.clone(), retry }
+    }
+}
+
+/// When a server that refuses wants to be asked again.
+pub(super) fn retry_after(headers: &HeaderMap) -> Retry {
+    let rest = headers.get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
+    match rest {
+        Some(seconds) => Retry::After(Duration::from_secs(seconds).min(LONGEST_REST)),
+        None => Retry::Backoff,
     }
 }
 
