@@ -29,7 +29,7 @@ use crate::services::connect::{self, StackOptions, evaluation_stack};
 use crate::services::control::{self, Control};
 use crate::services::cors::{Cors, Origins};
 use crate::services::evaluation::{self, Evaluation};
-use crate::services::management::{self, Management};
+use crate::services::management::{self, Hooks, Management};
 use crate::services::ofrep::{self, Ofrep};
 use crate::services::sync::{self, Sync};
 #[cfg(feature = "otel")]
@@ -259,7 +259,12 @@ impl App {
     }
 
     fn management(&self) -> Management {
-        Management::new(Arc::clone(&self.store), self.telemetry.clone(), self.closing.clone())
+        let management =
+            Management::new(Arc::clone(&self.store), self.telemetry.clone(), self.closing.clone());
+        match &self.config.hook_secret {
+            Some(secret) => management.with_hooks(Hooks::new(Arc::clone(&self.store), secret.clone())),
+            None => management,
+        }
     }
 
     fn measured(&self, tls: bool, route: fn(&str) -> &'static str) -> Measure {

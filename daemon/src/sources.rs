@@ -96,6 +96,7 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
             ("reloadDelayS", Some(oauth.reload_delay.as_secs().into())),
         ])
     });
+    let repository = &config.repository;
     let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().into()));
     let mut all = set([
         ("authHeader", config.authorization.as_ref().map(|secret| secret.expose().into())),
@@ -110,6 +111,12 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
         ("incrementalUpdates", Some(config.incremental_updates.into())),
         ("headers", Some(Value::Object(headers.collect()))),
         ("oauth", oauth.map(Value::Object)),
+        ("username", repository.username.as_deref().map(Value::from)),
+        ("token", repository.token.as_ref().map(|secret| secret.expose().into())),
+        ("tokenPath", repository.token_path.as_deref().map(path)),
+        ("identityPath", repository.identity_path.as_deref().map(path)),
+        ("knownHostsPath", repository.known_hosts_path.as_deref().map(path)),
+        ("cacheDir", repository.cache_dir.as_deref().map(path)),
     ]);
     all.extend(config.own.expose().clone());
     all

@@ -126,6 +126,20 @@ pub const SETTINGS: &[Setting] = &[
         "Where accepted documents are kept, for a start without their sources",
         Kind::One,
     ),
+    own(
+        "cache-dir",
+        "DIR",
+        "",
+        "Where repositories of git sources are kept; else in the state directory, or a temporary one",
+        Kind::One,
+    ),
+    own(
+        "hook-secret-path",
+        "FILE",
+        "",
+        "Secret of POST /hooks/git on the management port; without one nothing is there",
+        Kind::One,
+    ),
     own("generations", "NUMBER", "5", "Documents of each source kept in the state directory", Kind::One),
     own(
         "on-missing-source",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::error::quoted;
 use super::given::Given;
 use super::origin::{PROVIDERS, STRIPPED};
-use super::{Address, ConfigError, Oauth, OriginConfig, Own, Provider, Secret};
+use super::{Address, ConfigError, Oauth, OriginConfig, Own, Provider, Repository, Secret};
 
 /// Fields that every provider's entry can have, in lower case.
 const KNOWN: [&str; 16] = [
@@ -83,6 +83,7 @@ fn origin(fields: &Fields<'_>) -> Result<OriginConfig, String> {
         headers: fields.headers()?,
         oauth: fields.object("oauth")?.map(|fields| oauth(&fields)).transpose()?,
         own: if provider.is_of_vendor() { fields.others() } else { Own::default() },
+        repository: repository(fields)?,
         ..defaults
     })
 }
@@ -92,7 +93,7 @@ fn provider(name: &str) -> Result<Provider, String> {
     found.map(|(_, provider)| *provider).ok_or_else(|| {
         format!(
             "could not create sync sources from config: could not create sync provider: invalid sync provider: {}, must \
-             be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob' or 's3', or of \
+             be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob', 's3' or 'git', or of \
              'unleash', 'flagsmith', 'flipt' or 'flipt-file'",
             quoted(name)
         )
@@ -126,6 +127,18 @@ fn oauth(fields: &Fields<'_>) -> Result<Oauth, String> {
         token_url: Address::from(fields.text("tokenUrl")?.ok_or_else(missing)?),
         folder: fields.path("folder")?,
         reload_delay: fields.seconds("reloadDelayS")?.unwrap_or_default(),
+    })
+}
+
+fn repository(fields: &Fields<'_>) -> Result<Repository, String> {
+    Ok(Repository {
+        username: fields.text("username")?,
+        token: fields.text("token")?.map(Secret::from),
+        token_path: fields.path("tokenPath")?,
+        token_variable: fields.text("tokenEnv")?,
+        identity_path: fields.path("identityPath")?,
+        known_hosts_path: fields.path("knownHostsPath")?,
+        cache_dir: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod given;
 mod origin;
 mod otel;
 mod proxy;
+mod repository;
 mod resilience;
 mod secret;
 #[cfg(test)]
@@ -29,6 +30,8 @@ pub use error::{ConfigError, SetBy};
 pub use origin::{Oauth, OriginConfig, Provider};
 pub use otel::{Datadog, Otel, Traces};
 pub use proxy::ProxyConfig;
+pub use repository::Repository;
+pub(crate) use repository::VARIABLES;
 pub use resilience::Resilience;
 pub use secret::{Address, Own, Secret};
 pub use translations::Translations;
@@ -79,6 +82,10 @@ pub struct Config {
     pub max_document_bytes: u64,
     /// Most flags of one document.
     pub max_flags: u64,
+    /// Where repositories of git sources are kept; none for the state directory, or else a temporary one.
+    pub cache_dir: Option<PathBuf>,
+    /// The file with the secret of `POST /hooks/git`.
+    pub hook_secret: Option<PathBuf>,
     /// What happens when sources fail.
     pub resilience: Resilience,
     /// How long open requests may take to end on shutdown.
@@ -183,6 +190,8 @@ impl Config {
             strict: places.get("strict").switch()?,
             max_document_bytes: at_least_one(&places, "max-document-bytes")?,
             max_flags: at_least_one(&places, "max-flags")?,
+            cache_dir: places.get("cache-dir").path()?,
+            hook_secret: places.get("hook-secret-path").path()?,
             resilience: Resilience::read(&places)?,
             shutdown_timeout: places.get("shutdown-timeout").duration()?,
             file: file.map(|file| file.path),

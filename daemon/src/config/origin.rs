@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::entry;
 use super::given::{Given, Places};
+use super::repository::{self, Repository};
 use super::{Address, ConfigError, Own, Secret, credentials};
 
 /// How an origin is reached.
@@ -29,6 +30,8 @@ pub enum Provider {
     Azblob,
     /// An object in S3.
     S3,
+    /// Files in a git repository.
+    Git,
     /// The client API of Unleash, polled.
     Unleash,
     /// The environment document of Flagsmith, polled.
@@ -40,7 +43,7 @@ pub enum Provider {
 }
 
 /// Every provider by its name in `sources`.
-pub(crate) const PROVIDERS: [(&str, Provider); 13] = [
+pub(crate) const PROVIDERS: [(&str, Provider); 14] = [
     ("file", Provider::File),
     ("fsnotify", Provider::Fsnotify),
     ("fileinfo", Provider::Fileinfo),
@@ -50,6 +53,7 @@ pub(crate) const PROVIDERS: [(&str, Provider); 13] = [
     ("gcs", Provider::Gcs),
     ("azblob", Provider::Azblob),
     ("s3", Provider::S3),
+    ("git", Provider::Git),
     ("unleash", Provider::Unleash),
     ("flagsmith", Provider::Flagsmith),
     ("flipt", Provider::Flipt),
@@ -68,7 +72,7 @@ pub(crate) const STRIPPED: [(&str, Provider, bool); 8] = [
     ("flipt-file:", Provider::FliptFile, false),
 ];
 
-/// Longest polling interval of an HTTP origin: a day.
+/// Longest polling interval of an HTTP origin, or of a repository: a day.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
 impl Provider {
@@ -92,7 +96,7 @@ pub struct OriginConfig {
     pub provider: Provider,
     /// Value of the `Authorization` header (http).
     pub authorization: Option<Secret>,
-    /// Certificate authority that the server is checked against (grpc).
+    /// Certificate authority that the server is checked against (grpc, git).
     pub cert_path: Option<PathBuf>,
     /// Whether the connection uses TLS (grpc; an http URL says so itself).
     pub tls: bool,
@@ -100,13 +104,13 @@ pub struct OriginConfig {
     pub provider_id: Option<String>,
     /// Selector sent to the sync service (grpc).
     pub selector: Option<String>,
-    /// Time between polls (http, blobs).
+    /// Time between polls (http, blobs, git).
     pub interval: Duration,
-    /// What the phase of the polls is derived from (http).
+    /// What the phase of the polls is derived from (http, git).
     pub interval_seed: Option<String>,
     /// Largest message in bytes (grpc); none means the transport's own limit.
     pub max_message_bytes: Option<u64>,
-    /// Longest time for one request (http); none means no limit.
+    /// Longest time for one request (http) or look (git); none means the source's own.
     pub timeout: Option<Duration>,
     /// Whether the service may send differences (grpc).
     pub incremental_updates: bool,
@@ -116,6 +120,8 @@ pub struct OriginConfig {
     pub oauth: Option<Oauth>,
     /// Options that only the provider knows (other vendors).
     pub own: Own,
+    /// How a repository lets us in (git).
+    pub repository: Repository,
 }
 
 /// OAuth client credentials of an HTTP origin.
@@ -134,7 +140,7 @@ pub struct Oauth {
 }
 
 impl OriginConfig {
-    /// An origin without options, polled every 5 s where it is polled.
+    /// An origin without options, polled every 5 s where it is polled; a repository every 30 s.
     pub fn new(provider: Provider, uri: impl Into<String>) -> Self {
         Self {
             uri: Address::from(uri.into()),
@@ -144,7 +150,7 @@ impl OriginConfig {
             tls: false,
             provider_id: None,
             selector: None,
-            interval: Duration::from_secs(5),
+            interval: Duration::from_secs(if provider == Provider::Git { 30 } else { 5 }),
             interval_seed: None,
             max_message_bytes: None,
             timeout: None,
@@ -152,6 +158,7 @@ impl OriginConfig {
             headers: BTreeMap::new(),
             oauth: None,
             own: Own::default(),
+            repository: Repository::default(),
         }
     }
 
@@ -174,6 +181,8 @@ fn whole(uri: &str) -> Option<Provider> {
     };
     if uri.starts_with("http://") || uri.starts_with("https://") {
         Some(Provider::Http)
+    } else if uri.starts_with("git+") {
+        Some(Provider::Git)
     } else if ["envoy", "dns", "uds", "xds"].iter().any(|name| uri.starts_with(name)) {
         Some(Provider::Grpc)
     } else if bucket("gs://").is_some() {
@@ -198,8 +207,16 @@ pub(crate) fn read(places: &Places<'_>) -> Result<Vec<OriginConfig>, ConfigError
     let sources = places.get("sources");
     for mut origin in entry::read(&sources)? {
         credentials::complete(&mut origin, places.environment)?;
+        origin
+            .repository
+            .resolve(places.environment)
+            .map_err(|what| sources.wrong(format!("{}: {what}", origin.uri)))?;
         check(&origin, &sources, places)?;
         origins.push(origin);
+    }
+    let cache = repository::cache_dir(places)?;
+    for origin in origins.iter_mut().filter(|origin| origin.provider == Provider::Git) {
+        origin.repository.cache_dir.clone_from(&cache);
     }
     Ok(origins)
 }
@@ -216,11 +233,11 @@ fn no_scheme(uri: &str) -> String {
 /// What can be wrong with an origin before anything is opened.
 fn check(origin: &OriginConfig, given: &Given<'_>, places: &Places<'_>) -> Result<(), ConfigError> {
     let uri = &origin.uri;
-    if origin.provider == Provider::Http && origin.interval > LONGEST_INTERVAL {
+    if matches!(origin.provider, Provider::Http | Provider::Git) && origin.interval > LONGEST_INTERVAL {
         let seconds = origin.interval.as_secs();
         return Err(given.wrong(format!("{uri}: polling interval {seconds}s exceeds maximum 86400s")));
     }
-    if origin.cert_path.is_some() && !origin.tls {
+    if origin.cert_path.is_some() && !origin.tls && origin.provider != Provider::Git {
         return Err(given.wrong(format!("{uri}: certPath is set but tls is not; set \"tls\": true")));
     }
     let account = places.environment.get("AZURE_STORAGE_ACCOUNT").unwrap_or_default();

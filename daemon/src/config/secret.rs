@@ -27,7 +27,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where flags live, as text. Shown without the user and password and without the query, where signed URLs keep their key.
+/// Where flags live, as text. Shown without the user and password and without the query, where signed URLs keep their key;
+/// with a repository's query, which says where in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
@@ -47,7 +48,11 @@ impl From<String> for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str(&self.0) };
-        let (before, query) = rest.split_once('?').map_or((rest, ""), |(before, _)| (before, "?<redacted>"));
+        let (before, query) = match rest.find('?') {
+            Some(at) if store::says_where(scheme, &rest[at + 1..]) => rest.split_at(at),
+            Some(at) => (&rest[..at], "?<redacted>"),
+            None => (rest, ""),
+        };
         let (authority, path) = before.split_at(before.find('/').unwrap_or(before.len()));
         let (user, host) =
             authority.rsplit_once('@').map_or(("", authority), |(_, host)| ("<redacted>@", host));

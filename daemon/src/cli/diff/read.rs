@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Definition, Flag, Options, Severity, compile};
+use engine::{Definition, Flag, Malformed, Options, Severity, compile};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use store::{RawDocument, Relay, Settings};
+use store::{Format, RawDocument, Relay, Settings};
 
 use super::CannotCompare;
 use crate::ask;
@@ -47,13 +47,44 @@ impl Side {
         let name = origin.uri.to_string();
         let wrong = |what| CannotCompare::Document(name.clone(), what);
         let document = once(&origin, timeout)?.map_err(wrong)?;
+        if document.format == Format::Bundle {
+            return Self::together(name.clone(), &document);
+        }
         let json = std::str::from_utf8(&document.json).map_err(|error| wrong(error.to_string()))?;
         Self::of(name.clone(), json)
     }
 
+    /// Several files as one side; of flags with one identity the last counts.
+    fn together(name: String, document: &RawDocument) -> Result<Self, CannotCompare> {
+        let wrong = |error: Malformed| CannotCompare::Document(name.clone(), error.to_string());
+        let mut all =
+            Self { name: name.clone(), metadata: Map::new(), flags: Vec::new(), broken: BTreeMap::new() };
+        for part in store::parts(&document.bytes, document.format).map_err(wrong)? {
+            let json = store::json_text(part.bytes, part.format, MOST_BYTES).map_err(wrong)?;
+            let side = Self::in_flag_set(name.clone(), &json, part.flag_set.as_deref())?;
+            let new = |flag: &Arc<Flag>| {
+                !side
+                    .flags
+                    .iter()
+                    .any(|later| later.key() == flag.key() && later.flag_set() == flag.flag_set())
+            };
+            all.flags.retain(new);
+            all.flags.extend(side.flags);
+            all.broken.extend(side.broken);
+        }
+        Ok(all)
+    }
+
     fn of(name: String, json: &str) -> Result<Self, CannotCompare> {
+        Self::in_flag_set(name, json, None)
+    }
+
+    fn in_flag_set(name: String, json: &str, flag_set: Option<&str>) -> Result<Self, CannotCompare> {
         let wrong = |what| CannotCompare::Document(name.clone(), what);
-        let definition = Definition::parse(json).map_err(|error| wrong(error.to_string()))?;
+        let mut definition = Definition::parse(json).map_err(|error| wrong(error.to_string()))?;
+        if let Some(set) = flag_set {
+            definition = definition.in_flag_set(set);
+        }
         // One name for both sides: where a flag comes from is no difference.
         let compiled = compile(&definition, &Arc::from(""), &Options::default(), None);
         let mut broken = BTreeMap::new();

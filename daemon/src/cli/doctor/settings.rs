@@ -1,8 +1,10 @@
 //! Settings that are allowed and worth a second look.
 
+use std::fs;
+
 use super::Finding;
 use crate::args::{DEBUG, Environment, SETTINGS, Setting};
-use crate::config::Config;
+use crate::config::{Config, VARIABLES};
 
 const WHAT: &str = "settings";
 /// Variables that Kubernetes sets beside a service that is called flagd or hoistd.
@@ -33,6 +35,15 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Finding> 
             advice,
         ));
     }
+    if let Some(path) = &config.hook_secret {
+        let (place, advice) =
+            (path.display().to_string(), "write the secret that the git server has into it");
+        findings.push(match fs::metadata(path) {
+            Ok(about) if about.len() > 0 => Finding::ok(WHAT, place, "the secret of /hooks/git is there"),
+            Ok(_) => Finding::error(WHAT, place, "the secret of /hooks/git is empty", advice),
+            Err(error) => Finding::error(WHAT, place, format!("the secret of /hooks/git: {error}"), advice),
+        });
+    }
     if config.max_request_body.is_none() {
         let advice = "give --max-request-body a number of bytes";
         findings.push(Finding::warning(WHAT, "--max-request-body", "request bodies have no limit", advice));
@@ -42,7 +53,8 @@ pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Finding> 
 
 fn is_ours(name: &str) -> bool {
     let ours = name.starts_with("FLAGD_") || name.starts_with("HOISTD_");
-    ours && !SERVICE_LINKS.iter().any(|link| name.starts_with(link))
+    let secret = name.starts_with(VARIABLES);
+    ours && !secret && !SERVICE_LINKS.iter().any(|link| name.starts_with(link))
 }
 
 /// Insertions, deletions and replacements between two names; more than names are long for absurdly long ones.
@@ -71,6 +83,11 @@ mod tests {
         assert_eq!(distance("FLAGD_PORTS", "FLAGD_PORT"), 1);
         assert_eq!(distance("FLAGD_URL", "FLAGD_URI"), 1);
         assert_eq!(distance(&"X".repeat(1_000_000), "FLAGD_URI"), 1_000_000);
-        assert!(!is_ours("FLAGD_PORT_8013_TCP_ADDR") && !is_ours("HOME") && is_ours("FLAGD_PROT"));
+        assert!(
+            !is_ours("FLAGD_PORT_8013_TCP_ADDR")
+                && !is_ours("HOME")
+                && !is_ours("HOISTD_SECRET_GIT")
+                && is_ours("FLAGD_PROT")
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::{Options, Problem, Severity};
 use futures_util::future::join_all;
-use store::{RawDocument, Reader, Reading, Relay};
+use store::{Authorship, RawDocument, Reader, Reading, Relay};
 
 use super::{Finding, Level};
 use crate::ask;
@@ -58,6 +58,9 @@ fn remedy(origin: &OriginConfig) -> &'static str {
         }
         Provider::Http => "check the URL, the network, and the source's credentials",
         Provider::Grpc => "check host, port and tls of the source, and that the server offers flagd.sync.v1",
+        Provider::Git => {
+            "check the repository's URL, ref and path, and username and token or key of this source"
+        }
         _ => "check the source's address and credentials",
     }
 }
@@ -71,12 +74,12 @@ fn documented(
     reader: &dyn Reader,
 ) -> Vec<Finding> {
     let bytes = document.bytes.len();
-    let (flags, problems) = if origin.provider.is_of_vendor() {
-        native(&document, reader)
-    } else {
-        validate::check(&Document { bytes: document.bytes.to_vec(), format: document.format })
-    };
+    let (flags, problems) =
+        if origin.provider.is_of_vendor() { native(&document, reader) } else { checked(&document) };
     let mut came = format!("{flags} flags in {bytes} bytes, {} problems", problems.len());
+    if let (Some(revision), Some(Authorship { author, .. })) = (&document.revision, &document.authorship) {
+        came.push_str(&format!(", {revision} by {author}"));
+    }
     if let Some(age) = age(origin) {
         came.push_str(&format!(", last written {age} ago"));
     }
@@ -111,10 +114,29 @@ fn documented(
 fn native(document: &RawDocument, reader: &dyn Reader) -> (usize, Vec<Problem>) {
     let text = String::from_utf8_lossy(&document.json);
     let (source, options) = (Arc::from(""), Options::default());
-    match reader.read(&Reading { text: &text, source: &source, options: &options, previous: None, flag_set: None }) {
+    match reader.read(&Reading {
+        text: &text,
+        source: &source,
+        options: &options,
+        previous: None,
+        flag_set: None,
+    }) {
         Ok(compiled) => (compiled.layer.flags().len(), compiled.problems),
         Err(error) => (0, vec![Problem::error("", error.to_string())]),
     }
+}
+
+/// The number of flags that can be served, and the problems, file by file.
+fn checked(document: &RawDocument) -> (usize, Vec<Problem>) {
+    // A bundle that is none was refused before.
+    let parts = store::parts(&document.bytes, document.format).unwrap_or_default();
+    let (mut flags, mut problems) = (0, Vec::new());
+    for part in parts {
+        let (served, found) = validate::check(&Document { bytes: part.bytes.to_vec(), format: part.format });
+        flags += served;
+        problems.extend(found.into_iter().map(|problem| Problem { file: part.name.clone(), ..problem }));
+    }
+    (flags, problems)
 }
 
 /// How long ago a file was written.

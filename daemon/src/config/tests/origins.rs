@@ -29,6 +29,8 @@ fn a_uri_names_its_provider() {
         ("gs://bucket/object", Provider::Gcs, "gs://bucket/object", false),
         ("azblob://container/object", Provider::Azblob, "azblob://container/object", false),
         ("s3://bucket/object", Provider::S3, "s3://bucket/object", false),
+        ("git+https://h/r.git?path=f", Provider::Git, "git+https://h/r.git?path=f", false),
+        ("git+file:///r.git?path=f", Provider::Git, "git+file:///r.git?path=f", false),
     ];
     for (uri, provider, stored, tls) in cases {
         let origin = OriginConfig::parse(uri).unwrap_or_else(|| panic!("{uri}"));
@@ -126,7 +128,8 @@ fn what_is_wrong_with_an_entry_is_said_without_its_secrets() {
         (
             r#"[{"uri":"a","provider":"ftp"}]"#,
             "could not create sync sources from config: could not create sync provider: invalid sync provider: \"ftp\", must \
-             be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob' or 's3'",
+             be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob', 's3' or 'git', or of \
+             'unleash', 'flagsmith', 'flipt' or 'flipt-file'",
         ),
         (r#"[{"uri":"a","provider":"http","authHeader":12345}]"#, "entry 1: authHeader must be text"),
         (
@@ -183,4 +186,51 @@ fn secrets_do_not_show() {
     };
     let shown = format!("{:?}", world.read().unwrap());
     assert!(!shown.contains("hidden"), "{shown}");
+}
+
+#[test]
+fn a_repository_has_options_of_its_own() {
+    let json = r#"[{"uri": "git+https://h/r.git?path=f", "provider": "git", "username": "me", "tokenPath": "/t",
+        "certPath": "/ca", "identityPath": "/i", "knownHostsPath": "/k", "interval": 7}]"#;
+    let origin = &entries(json).unwrap()[0];
+    let repository = &origin.repository;
+    assert_eq!((repository.username.as_deref(), origin.interval), (Some("me"), Duration::from_secs(7)));
+    assert_eq!(repository.token_path.as_deref(), Some("/t".as_ref()));
+    assert_eq!(repository.identity_path.as_deref(), Some("/i".as_ref()));
+    assert_eq!(repository.known_hosts_path.as_deref(), Some("/k".as_ref()));
+    let plain = flags(&["-f", "git+https://h/r.git?path=f", "--state-dir", "/state"]).unwrap();
+    assert_eq!(plain.origins[0].interval, Duration::from_secs(30));
+    assert_eq!(plain.origins[0].repository.cache_dir.as_deref(), Some("/state/git".as_ref()));
+    let cached =
+        flags(&["-f", "git+https://h/r.git?path=f", "--state-dir=/state", "--cache-dir=/c"]).unwrap();
+    assert_eq!(cached.origins[0].repository.cache_dir.as_deref(), Some("/c".as_ref()));
+}
+
+#[test]
+fn a_token_may_come_from_a_variable_that_is_meant_for_it() {
+    let json = |name: &str| {
+        format!(r#"[{{"uri": "git+https://h/r.git?path=f", "provider": "git", "tokenEnv": "{name}"}}]"#)
+    };
+    let read = |name: &str| {
+        let text = json(name);
+        let world = World {
+            flags: &["-s", &text],
+            variables: &[("HOISTD_SECRET_GIT", "hunter2"), ("HOME", "/nowhere")],
+            ..World::default()
+        };
+        world.read()
+    };
+    let config = read("HOISTD_SECRET_GIT").unwrap();
+    assert_eq!(config.origins[0].repository.token.as_ref().unwrap().expose(), "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(message(read("HOISTD_SECRET_NONE")).contains("HOISTD_SECRET_NONE is not set"));
+    assert!(message(read("HOME")).contains("must begin with HOISTD_SECRET_"));
+}
+
+#[test]
+fn a_repositorys_address_is_shown_with_what_is_no_secret() {
+    let shown = |uri: &str| super::super::Address::from(uri.to_owned()).to_string();
+    let uri = "git+https://me:hidden@h/r.git?ref=main&path=flags/";
+    assert_eq!(shown(uri), "git+https://<redacted>@h/r.git?ref=main&path=flags/");
+    assert_eq!(shown("git+https://h/r.git?path=f&token=hidden"), "git+https://h/r.git?<redacted>");
 }

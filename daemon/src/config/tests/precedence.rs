@@ -120,6 +120,8 @@ const ROWS: &[Row] = &[
     same("max-document-bytes", "67108864", ["1", "2", "3"], |c| show(c.max_document_bytes)),
     same("max-flags", "200000", ["1", "2", "3"], |c| show(c.max_flags)),
     same("state-dir", "", ["/a", "/b", "/c"], |c| path(c.resilience.state_dir.as_ref())),
+    same("cache-dir", "", ["/a", "/b", "/c"], |c| path(c.cache_dir.as_ref())),
+    same("hook-secret-path", "", ["/a", "/b", "/c"], |c| path(c.hook_secret.as_ref())),
     same("generations", "5", ["1", "2", "3"], |c| show(c.resilience.generations)),
     Row {
         name: "on-missing-source",

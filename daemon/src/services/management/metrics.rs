@@ -53,7 +53,7 @@ fn overrides(out: &mut Exposition, store: &Store) {
 /// One family about sources: its name, its help and what it says about one of them.
 type Family = (&'static str, Kind, &'static str, fn(&SourceStatus) -> Option<f64>);
 
-const FAMILIES: [Family; 12] = [
+const FAMILIES: [Family; 13] = [
     ("hoistd_source_up", Kind::Gauge, "Whether the source's latest document is in service.", |status| {
         Some(if status.state == State::Ok { 1.0 } else { 0.0 })
     }),
@@ -66,6 +66,12 @@ const FAMILIES: [Family; 12] = [
     ("hoistd_source_last_success_age_seconds", Kind::Gauge, "How long ago that was.", |status| {
         Some(status.last_success?.since.elapsed().as_secs_f64())
     }),
+    (
+        "hoistd_source_revision_timestamp_seconds",
+        Kind::Gauge,
+        "When the version in service was made, where the origin knows: a commit's time.",
+        |status| Some(status.authorship.as_ref()?.at.duration_since(UNIX_EPOCH).ok()?.as_secs_f64()),
+    ),
     ("hoistd_source_stale", Kind::Gauge, "Whether the source's flags may be out of date.", |status| {
         Some(f64::from(u8::from(status.stale.is_some())))
     }),

@@ -6,9 +6,11 @@
 //!            asks for JSON
 //! /metrics   Prometheus text
 //! gRPC       grpc.health.v1.Health
+//! /hooks/git POST by a git server after a push, if --hook-secret-path is given
 //! ```
 
 mod health;
+mod hooks;
 mod metrics;
 mod readiness;
 
@@ -31,6 +33,7 @@ use tower::Service;
 pub use self::metrics::families;
 
 use self::health::Health;
+pub use self::hooks::Hooks;
 pub(crate) use self::readiness::report;
 use crate::telemetry::{self, Telemetry};
 
@@ -73,6 +76,7 @@ pub struct Management {
     subject: Arc<dyn Subject>,
     health: HealthServer<Health>,
     closing: watch::Receiver<bool>,
+    hooks: Option<Arc<Hooks>>,
 }
 
 impl Management {
@@ -83,7 +87,13 @@ impl Management {
 
     /// The same of any subject.
     pub fn of(subject: Arc<dyn Subject>, closing: watch::Receiver<bool>) -> Self {
-        Self { subject, health: HealthServer::new(Health::new(closing.clone())), closing }
+        Self { subject, health: HealthServer::new(Health::new(closing.clone())), closing, hooks: None }
+    }
+
+    /// Listens to git servers, too.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Hooks) -> Self {
+        Self { hooks: Some(Arc::new(hooks)), ..self }
     }
 
     fn answer(&self, head: &http::request::Parts) -> Response<Body> {
@@ -146,7 +156,11 @@ where
             let mut health = self.health.clone();
             return Box::pin(async move { health.call(request.map(body)).await });
         }
-        let (head, _) = request.into_parts();
+        let (head, body) = request.into_parts();
+        if let Some(hooks) = self.hooks.as_ref().filter(|_| head.uri.path() == hooks::PATH) {
+            let hooks = Arc::clone(hooks);
+            return Box::pin(async move { Ok(hooks.answer(&head, body).await) });
+        }
         let answer = self.answer(&head);
         Box::pin(std::future::ready(Ok(answer)))
     }
@@ -158,6 +172,7 @@ pub fn label(path: &str) -> &'static str {
         "/healthz" => "/healthz",
         "/readyz" => "/readyz",
         "/metrics" => "/metrics",
+        hooks::PATH => hooks::PATH,
         "/grpc.health.v1.Health/Check" => "/grpc.health.v1.Health/Check",
         "/grpc.health.v1.Health/Watch" => "/grpc.health.v1.Health/Watch",
         _ => "other",
