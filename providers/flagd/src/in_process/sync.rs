@@ -113,7 +113,13 @@ impl Sync {
             end = None;
             let over = self.context(&client, message.sync_context).await;
             let bytes = message.flag_configuration.to_vec();
-            let delivery = Delivery { bytes, format: Format::Json, revision: None, provisional: false };
+            let delivery = Delivery {
+                bytes,
+                format: Format::Json,
+                revision: None,
+                authorship: None,
+                provisional: false,
+            };
             let taken = {
                 let mut delivering = std::pin::pin!(feed.deliver(delivery));
                 loop {
