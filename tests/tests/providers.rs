@@ -30,6 +30,9 @@ macro_rules! backends {
 
 backends! {
     env_var: "env-var",
+    flagd_file: "flagd, file",
+    flagd_in_process: "flagd, in-process",
+    flagd_rpc: "flagd, rpc",
     in_memory: "in-memory",
     multi_compare: "multi, compare",
     multi_fallback: "multi, fallback",

@@ -1,6 +1,7 @@
 //! Every backend of the suites, one file each, and one line here.
 
 mod env_var;
+mod flagd;
 mod in_memory;
 mod multi;
 
@@ -9,6 +10,9 @@ use crate::backend::Backend;
 /// All that the provider suite asks.
 pub const PROVIDERS: &[Backend] = &[
     env_var::ENV_VAR,
+    flagd::FILE,
+    flagd::IN_PROCESS,
+    flagd::RPC,
     in_memory::IN_MEMORY,
     multi::FIRST_MATCH,
     multi::FALLBACK,
