@@ -38,4 +38,6 @@ backends! {
     multi_fallback: "multi, fallback",
     multi_first_match: "multi, first match",
     multi_shadow: "multi, shadow",
+    ofrep_bulk: "ofrep, bulk",
+    ofrep_per_request: "ofrep, per request",
 }

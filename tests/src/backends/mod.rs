@@ -4,6 +4,7 @@ mod env_var;
 mod flagd;
 mod in_memory;
 mod multi;
+mod ofrep;
 
 use crate::backend::Backend;
 
@@ -18,4 +19,6 @@ pub const PROVIDERS: &[Backend] = &[
     multi::FALLBACK,
     multi::COMPARE,
     multi::SHADOW,
+    ofrep::PER_REQUEST,
+    ofrep::BULK,
 ];
