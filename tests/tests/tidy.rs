@@ -36,7 +36,7 @@ const LAYERS: &[(&str, Option<&[&str]>)] = &[
     ),
     ("hoist-middleware", Some(&[])),
     ("hoist-provider-kit", Some(&[])),
-    ("hoist-provider-local", Some(&["hoist-engine", "hoist-provider-kit"])),
+    ("hoist-provider-local", Some(&["hoist-engine", "hoist-provider-kit", "hoist-store"])),
     (
         "hoist-provider-*",
         Some(&["hoist-engine", "hoist-proto", "hoist-provider-kit", "hoist-provider-local", "hoist-store"]),

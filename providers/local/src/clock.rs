@@ -6,3 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+/// The time, for a store.
+#[cfg(feature = "store")]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}

@@ -30,11 +30,16 @@
 //! assert!(view.bool("new-shop", false, &ann));
 //! ```
 //!
-//! What is not here: where snapshots come from, and state.
+//! What is not here: where snapshots come from, and state; except that `Stored` (feature `store`) follows a store for providers
+//! that are little more than a source.
 
 mod arena;
 mod clock;
 mod lay;
+#[cfg(feature = "store")]
+mod stored;
 mod view;
 
+#[cfg(feature = "store")]
+pub use stored::{Stored, StoredFlags};
 pub use view::FlagsView;
