@@ -31,7 +31,8 @@ impl Witness for () {
     const WATCHES: bool = false;
 }
 
-/// A witness without its type, for rules that are called through a pointer. Of nobody it costs one look.
+/// A witness without its type, for rules that are called through a pointer. Of nobody, the default, it costs one look.
+#[derive(Default)]
 pub struct Watch<'w>(Option<&'w mut dyn Eyes>);
 
 impl<'w> Watch<'w> {
