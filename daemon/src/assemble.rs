@@ -21,7 +21,7 @@ use tower::Layer;
 
 use crate::args::Fractional;
 use crate::ask::Ask;
-use crate::config::{Config, TlsPair, Traces};
+use crate::config::{Config, Provider, TlsPair, Traces};
 use crate::light::Enrichment;
 use crate::listen::{Address, BindError, Bound, Certificate, Endpoint, Limits};
 use crate::serve::Service;
@@ -32,9 +32,11 @@ use crate::services::evaluation::{self, Evaluation};
 use crate::services::management::{self, Hooks, Management};
 use crate::services::ofrep::{self, Ofrep};
 use crate::services::sync::{self, Sync};
+use crate::services::unleash::Unleash;
 #[cfg(feature = "otel")]
 use crate::telemetry::export::{Collector, push_metrics};
 use crate::telemetry::{Measure, Telemetry};
+use crate::{services, sources};
 
 /// How long sync clients wait for sources that do not come up, before they get what there is (contract 2).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +60,8 @@ pub struct Ports {
     pub ofrep: Bound,
     /// The door for operators, if there is a state directory and it can be used.
     pub control: Option<Bound>,
+    /// The APIs of Unleash, if they are served.
+    pub unleash: Option<Bound>,
     /// The certificate of those that speak TLS.
     pub certificate: Option<Arc<Certificate>>,
 }
@@ -78,6 +82,10 @@ impl Ports {
             sync: sync.bind().await?,
             ofrep: ofrep.bind().await?,
             control: door(config).await,
+            unleash: match unleash_endpoint(config) {
+                Some(endpoint) => Some(endpoint.bind().await?),
+                None => None,
+            },
             certificate,
         })
     }
@@ -126,6 +134,12 @@ pub(crate) fn endpoints(config: &Config, certificate: Option<&Arc<Certificate>>)
     [evaluation, management, sync, ofrep]
 }
 
+/// The port of Unleash's APIs: plain, as it stands beside applications.
+fn unleash_endpoint(config: &Config) -> Option<Endpoint> {
+    let (address, setting) = place(&None, "", config.listen.unleash_port?, "--unleash-port");
+    Some(Endpoint { address, setting, tls: None, http2: false, limits: Limits::default() })
+}
+
 /// A unix socket where one is configured, else a port; and the setting that says so.
 fn place(
     socket: &Option<PathBuf>,
@@ -156,29 +170,43 @@ pub struct App {
     /// True from the moment on at which streams have to end.
     pub closing: watch::Receiver<bool>,
     config: Arc<Config>,
+    /// The APIs of Unleash, if they are served.
+    unleash: Option<Unleash>,
+}
+
+/// Why services cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A mapped header has a name that HTTP does not allow.
+    #[error("context-from-header: {0}")]
+    Header(#[from] http::header::InvalidHeaderName),
+    /// An option of a source cannot be used.
+    #[error(transparent)]
+    Origin(#[from] store::OriginError),
 }
 
 impl App {
-    /// Builds what services share.
+    /// Builds what services share. Must be called in a Tokio runtime.
     ///
     /// # Errors
-    /// A mapped header has a name that HTTP does not allow.
+    /// A header's name or a source's option that cannot be used.
     pub fn new(
         config: Arc<Config>,
         store: Arc<Store>,
         closing: watch::Receiver<bool>,
-    ) -> Result<Self, http::header::InvalidHeaderName> {
+    ) -> Result<Self, AppError> {
         let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter();
         let enrichment = Enrichment::new(pairs(&config.context_values), pairs(&config.context_from_header))?;
         let telemetry = Telemetry::default();
         let ask = Ask::new(Arc::clone(&store), Arc::new(enrichment), Arc::clone(&telemetry.evaluations))
             .traced(is_traced(&config));
-        Ok(Self { store, ask, telemetry, closing, config })
+        let unleash = config.listen.unleash_port.map(|_| unleash(&config, &store, &closing)).transpose()?;
+        Ok(Self { store, ask, telemetry, closing, config, unleash })
     }
 
     /// Puts each service on its port; management comes apart from the others, since it is served longest.
     pub fn mount(&self, ports: Ports) -> (Vec<Service>, Service) {
-        let Ports { evaluation, management, sync, ofrep, control, certificate } = ports;
+        let Ports { evaluation, management, sync, ofrep, control, unleash, certificate } = ports;
         let tls = certificate.is_some();
         let mut services = vec![
             Service::new(
@@ -196,6 +224,14 @@ impl App {
         let control =
             control.map(|door| Service::new("control", door, Control::new(Arc::clone(&self.store))));
         services.extend(control);
+        if let (Some(port), Some(service)) = (unleash, &self.unleash) {
+            let service = Cors::new(service.clone(), self.origins());
+            services.push(Service::new(
+                "unleash",
+                port,
+                self.measured(false, services::unleash::label).layer(service),
+            ));
+        }
         let management = Service::new(
             "management",
             management,
@@ -277,7 +313,7 @@ impl App {
     }
 
     fn body_bytes(&self) -> Option<usize> {
-        self.config.max_request_body.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+        body_bytes(&self.config)
     }
 
     /// Turns true once every source has flags in service, or patience is over.
@@ -295,4 +331,19 @@ impl App {
         });
         opened
     }
+}
+
+fn body_bytes(config: &Config) -> Option<usize> {
+    config.max_request_body.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// The APIs of Unleash over the sources of Unleash.
+fn unleash(
+    config: &Config,
+    store: &Arc<Store>,
+    closing: &watch::Receiver<bool>,
+) -> Result<Unleash, store::OriginError> {
+    let theirs = config.origins.iter().filter(|origin| origin.provider == Provider::Unleash);
+    let origins: Vec<_> = theirs.map(sources::origin).collect();
+    Unleash::new(Arc::clone(store), &origins, body_bytes(config), closing)
 }

@@ -6,10 +6,10 @@ use serde_json::Map;
 use store::{Dialect, Origin, OriginError, Reader, SourceKind};
 
 /// Sources of other vendors, one line each.
-pub(crate) static KINDS: &[&SourceKind] = &[];
+pub(crate) static KINDS: &[&SourceKind] = &[&unleash::source::KIND];
 
 /// Forms of documents beside flagd's, one line each.
-pub(crate) static DIALECTS: &[&Dialect] = &[];
+pub(crate) static DIALECTS: &[&Dialect] = &[&unleash::source::DIALECT];
 
 /// The dialect called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Dialect> {

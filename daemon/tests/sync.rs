@@ -184,3 +184,65 @@ async fn the_first_form_is_the_same_flags_marked_as_all() {
     let document: Json = serde_json::from_slice(&message.flag_configuration).expect("JSON");
     assert_eq!(keys(&document["flags"]), ["z"]);
 }
+
+/// Documents of Unleash, from memory.
+struct Vendor(store::Memory);
+
+#[async_trait::async_trait]
+impl store::Source for Vendor {
+    async fn follow(
+        &mut self,
+        feed: &mut store::Feed<'_>,
+    ) -> Result<std::convert::Infallible, store::SourceError> {
+        self.0.follow(feed).await
+    }
+
+    fn reader(&self) -> std::sync::Arc<dyn store::Reader> {
+        let origin = store::Origin::new("unleash", "vendor", serde_json::Map::new());
+        (unleash::source::DIALECT.reader)(&origin).expect("a reader without options")
+    }
+}
+
+#[tokio::test]
+async fn flags_of_other_vendors_go_out_as_translations_that_say_how_true_they_are() {
+    let strategy = |name: &str, strategy: Json| json!({"name": name, "enabled": true, "strategies": [strategy]});
+    let share = json!({"name": "flexibleRollout", "parameters": {"rollout": "30", "stickiness": "default"}});
+    let pattern = json!({"contextName": "email", "operator": "REGEX", "value": "^a"});
+    let document = json!({"features": [
+        strategy("all", json!({"name": "default"})),
+        strategy("share", share),
+        strategy("pattern", json!({"name": "default", "constraints": [pattern]})),
+    ]});
+    let (memory, _handle) = store::Memory::new(document.to_string(), store::Format::Json);
+    let origin = store::Origin::new("unleash", "vendor", serde_json::Map::new());
+    let settings = store::Settings::new(std::time::SystemTime::now);
+    let vendors = std::sync::Arc::new(store::Store::open(settings, vec![(origin, Box::new(Vendor(memory)))]));
+    vendors.first_load().await;
+    let served = Served::new(&[("one.json", ONE)], Enrichment::default()).await;
+    for (translations, expected) in [
+        (Translations::Exact, &["all"][..]),
+        (Translations::Approximate, &["all", "share"]),
+        (Translations::All, &["all", "pattern", "share"]),
+    ] {
+        let open = watch::Sender::new(true);
+        let mut client = Client::new(routes(Sync {
+            store: std::sync::Arc::clone(&vendors),
+            context: Vec::new(),
+            open: open.subscribe(),
+            closing: served.closing.subscribe(),
+            stream_deadline: None,
+            disable_metadata: false,
+            translations,
+            streams: served.telemetry.streams.clone(),
+        }));
+        let answer = client.fetch_all_flags(current::FetchAllFlagsRequest::default()).await.expect("flags");
+        let document: Json = serde_json::from_slice(&answer.into_inner().flag_configuration).expect("JSON");
+        let flags = &document["flags"];
+        assert_eq!(keys(flags), expected);
+        for (key, fidelity) in [("all", "exact"), ("share", "approximate"), ("pattern", "unsupported")] {
+            if expected.contains(&key) {
+                assert_eq!(flags[key]["metadata"]["translation"], fidelity, "{key}");
+            }
+        }
+    }
+}

@@ -113,6 +113,13 @@ pub const SETTINGS: &[Setting] = &[
     own("max-document-bytes", "BYTES", "67108864", "Largest flag document", Kind::One),
     own("max-flags", "NUMBER", "200000", "Most flags of one document", Kind::One),
     own(
+        "unleash-port",
+        "PORT",
+        "",
+        "Port for the SDKs of Unleash, which get the flags of Unleash sources from here; off unless given",
+        Kind::One,
+    ),
+    own(
         "translations",
         "WHICH",
         "exact",

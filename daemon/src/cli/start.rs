@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::args::{Environment, StartArgs};
-use crate::assemble::{App, Ports};
+use crate::assemble::{App, AppError, Ports};
 use crate::config::{Config, ConfigError};
 use crate::listen::{BindError, Certificate};
 use crate::sources::{self, SourcesError};
@@ -35,12 +35,12 @@ pub enum StartError {
     /// A source cannot be set up.
     #[error(transparent)]
     Sources(#[from] SourcesError),
-    /// A header of `context-from-header` has an impossible name.
-    #[error("context-from-header: {0}")]
-    Header(#[from] http::header::InvalidHeaderName),
     /// The state directory belongs to another daemon.
     #[error(transparent)]
     State(#[from] ClaimError),
+    /// A service cannot be built.
+    #[error(transparent)]
+    App(#[from] AppError),
     /// A port cannot be opened.
     #[error(transparent)]
     Bind(#[from] BindError),

@@ -112,6 +112,8 @@ pub struct Listen {
     pub sync_port: u16,
     /// OFREP.
     pub ofrep_port: u16,
+    /// The APIs of Unleash, if they are served.
+    pub unleash_port: Option<u16>,
     /// Unix socket instead of `port`.
     pub socket_path: Option<PathBuf>,
     /// Unix socket instead of `sync_port`.
@@ -164,14 +166,21 @@ impl Config {
         let file = ConfigFile::find(args.config.as_deref(), environment)?;
         let places = Places { args, environment, file: file.as_ref() };
         let otel = Otel::read(&places)?;
+        let origins = origin::read(&places)?;
+        let listen = Listen::read(&places)?;
+        if listen.unleash_port.is_some() && !origins.iter().any(|origin| origin.provider == Provider::Unleash)
+        {
+            let what = "needs a source of Unleash, such as --uri unleash+https://host/api";
+            return Err(places.get("unleash-port").wrong(what));
+        }
         Ok(Self {
             warnings: warnings(&places, &otel),
             debug: places.get(DEBUG.name).switch()?,
             log_format: places
                 .get("log-format")
                 .choice(&[("console", LogFormat::Console), ("json", LogFormat::Json)])?,
-            listen: Listen::read(&places)?,
-            origins: origin::read(&places)?,
+            listen,
+            origins,
             cors_origins: places.get("cors-origin").list()?,
             context_values: places.get("context-value").map()?,
             context_from_header: headers(&places)?,
@@ -206,6 +215,7 @@ impl Listen {
             management_port: places.get("management-port").port()?,
             sync_port: places.get("sync-port").port()?,
             ofrep_port: places.get("ofrep-port").port()?,
+            unleash_port: unleash_port(places)?,
             socket_path: places.get("socket-path").path()?,
             sync_socket_path: places.get("sync-socket-path").path()?,
             tls: tls_pair(places, "server-cert-path", "server-key-path")?,
@@ -216,6 +226,11 @@ impl Listen {
         }
         Ok(listen)
     }
+}
+
+fn unleash_port(places: &Places<'_>) -> Result<Option<u16>, ConfigError> {
+    let given = places.get("unleash-port");
+    if given.text()?.trim().is_empty() { Ok(None) } else { given.port().map(Some) }
 }
 
 /// Both files of a pair or neither: flagd serves plaintext when one is missing, which nobody means.

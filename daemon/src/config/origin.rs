@@ -225,7 +225,7 @@ fn no_scheme(uri: &str) -> String {
     let hint = if uri.contains("://") { String::new() } else { format!("; for a file write file:{uri}") };
     format!(
         "invalid sync uri argument: {}, must start with 'file:', 'http(s)://', 'grpc(s)://', 'gs://', 'azblob://', \
-         's3://' or 'core.openfeature.dev', or with the name of a vendor as in 'unleash+https://'{hint}",
+         's3://' or 'core.openfeature.dev'{hint}",
         Address::from(uri.to_owned())
     )
 }

@@ -11,3 +11,4 @@ pub mod management;
 pub mod ofrep;
 pub mod proxy;
 pub mod sync;
+pub mod unleash;

@@ -8,6 +8,7 @@ mod java;
 mod node;
 mod python;
 mod rust;
+mod unleash;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,6 +20,7 @@ pub use java::{JAVA_IN_PROCESS, JAVA_RPC, java};
 pub use node::{FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, node, web};
 pub use python::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
 pub use rust::{RUST_FILE, RUST_IN_PROCESS, RUST_RPC, Rust};
+pub use unleash::{unleash_packages, unleash_sdk};
 
 use crate::world;
 

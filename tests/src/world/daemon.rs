@@ -221,7 +221,8 @@ fn built() -> PathBuf {
     let profile = place::profile();
     let program = profile.join(format!("hoistd{}", std::env::consts::EXE_SUFFIX));
     let made = std::fs::metadata(&program).and_then(|about| about.modified()).ok();
-    let rooms = ["daemon", "engine", "proto", "schemas", "store"].map(|room| workspace().join(room));
+    let rooms =
+        ["daemon", "engine", "proto", "providers", "schemas", "store"].map(|room| workspace().join(room));
     // A test run of the whole workspace has built it, with the features that all packages together ask for; built by
     // itself it would ask for others, and half of the dependencies again.
     if made.is_some() && rooms.iter().filter_map(|room| place::newest(room)).max() <= made {

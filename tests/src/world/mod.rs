@@ -5,6 +5,7 @@ mod forbidding;
 pub mod http;
 mod origin;
 mod place;
+pub mod unleash;
 
 pub use daemon::{Daemon, DaemonOptions, Ports, resident};
 pub use forbidding::Forbidding;

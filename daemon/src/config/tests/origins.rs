@@ -234,3 +234,27 @@ fn a_repositorys_address_is_shown_with_what_is_no_secret() {
     assert_eq!(shown(uri), "git+https://<redacted>@h/r.git?ref=main&path=flags/");
     assert_eq!(shown("git+https://h/r.git?path=f&token=hidden"), "git+https://h/r.git?<redacted>");
 }
+
+#[test]
+fn origins_of_other_vendors_take_their_variables_and_options_of_their_own() {
+    let given = |variables: &[(&str, &str)], flags: &[&str]| {
+        World { flags, variables, config: None }.read().unwrap().origins.swap_remove(0)
+    };
+    let token = [("UNLEASH_API_TOKEN", "default:development.hunter2")];
+    let origin = given(&token, &["-f", "unleash+https://h/api"]);
+    assert_eq!((origin.provider, origin.uri.expose()), (Provider::Unleash, "https://h/api"));
+    assert_eq!(origin.authorization.as_ref().unwrap().expose(), "default:development.hunter2");
+    let flipt = given(&[("FLIPT_TOKEN", "hunter2")], &["-f", "flipt+https://h"]);
+    assert_eq!(flipt.authorization.unwrap().expose(), "Bearer hunter2");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "ser.hunter2\n").unwrap();
+    let by_file = [("FLAGSMITH_ENVIRONMENT_KEY_FILE", file.to_str().unwrap())];
+    let flagsmith = given(&by_file, &["-f", "flagsmith+https://h/api/v1/"]);
+    assert_eq!(flagsmith.authorization.unwrap().expose(), "ser.hunter2");
+    let entry = r#"[{"uri":"unleash+https://h/api","provider":"unleash","authHeader":"mine","appName":"shop","Interval":9}]"#;
+    let origin = given(&token, &["-s", entry]);
+    assert_eq!(origin.authorization.as_ref().unwrap().expose(), "mine");
+    assert_eq!(serde_json::Value::Object(origin.own.expose().clone()), serde_json::json!({"appName": "shop"}));
+    assert!(!format!("{origin:?}").contains("shop") && !format!("{origin:?}").contains("mine"));
+}
