@@ -205,7 +205,8 @@ impl store::Source for Vendor {
 
 #[tokio::test]
 async fn flags_of_other_vendors_go_out_as_translations_that_say_how_true_they_are() {
-    let strategy = |name: &str, strategy: Json| json!({"name": name, "enabled": true, "strategies": [strategy]});
+    let strategy =
+        |name: &str, strategy: Json| json!({"name": name, "enabled": true, "strategies": [strategy]});
     let share = json!({"name": "flexibleRollout", "parameters": {"rollout": "30", "stickiness": "default"}});
     let pattern = json!({"contextName": "email", "operator": "REGEX", "value": "^a"});
     let document = json!({"features": [

@@ -1,6 +1,8 @@
 //! A real Unleash beside the daemon that follows it: stock OpenFeature clients get the decisions that it makes itself, and its
 //! own SDK cannot tell the two apart. Runs with `HOIST_TEST_UNLEASH=1`: it installs the server from npm and starts a database.
 
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a test that cannot go on says why")]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

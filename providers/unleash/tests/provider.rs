@@ -126,7 +126,11 @@ async fn the_frontend_api_is_asked_with_a_context_in_its_words() {
 
 #[test]
 fn options_show_no_secret_and_need_an_address() {
-    let options = Options { token: Some("a:b.hunter2".to_owned()), instance_id: Some("hunter2".to_owned()), ..Options::default() };
+    let options = Options {
+        token: Some("a:b.hunter2".to_owned()),
+        instance_id: Some("hunter2".to_owned()),
+        ..Options::default()
+    };
     assert!(!format!("{options:?}").contains("hunter2"));
     let wrong = Options { url: "unleash.example.com".to_owned(), ..Options::default() };
     assert!(provider(&wrong).is_err_and(|error| error.to_string().contains("https://")));

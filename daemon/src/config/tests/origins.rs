@@ -255,6 +255,9 @@ fn origins_of_other_vendors_take_their_variables_and_options_of_their_own() {
     let entry = r#"[{"uri":"unleash+https://h/api","provider":"unleash","authHeader":"mine","appName":"shop","Interval":9}]"#;
     let origin = given(&token, &["-s", entry]);
     assert_eq!(origin.authorization.as_ref().unwrap().expose(), "mine");
-    assert_eq!(serde_json::Value::Object(origin.own.expose().clone()), serde_json::json!({"appName": "shop"}));
+    assert_eq!(
+        serde_json::Value::Object(origin.own.expose().clone()),
+        serde_json::json!({"appName": "shop"})
+    );
     assert!(!format!("{origin:?}").contains("shop") && !format!("{origin:?}").contains("mine"));
 }
