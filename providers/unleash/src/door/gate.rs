@@ -166,7 +166,7 @@ impl Gate {
 
     async fn try_out(&self, token: &str) -> Result<Option<Token>, ()> {
         // A name that no flag has: the answer stays small.
-        let features = "/client/features?namePrefix=%00hoist-asks-for-nothing";
+        let features = "/client/features?namePrefix=hoist-asks-for-nothing";
         for (path, kind) in [(features, Kind::Backend), ("/frontend", Kind::Frontend)] {
             match self.api.get_as(path, token).await {
                 Ok(_) => return Ok(Some(named(token, kind))),
@@ -196,7 +196,12 @@ fn listed(answer: &Value, token: &str) -> Option<Token> {
         .as_array()
         .map(|all| all.iter().filter_map(|project| project.as_str().map(str::to_owned)).collect::<Vec<_>>());
     let own = named(token, kind);
-    Some(Token { projects: projects.filter(|all| !all.is_empty()).unwrap_or(own.projects), ..own })
+    let environment = found["environment"].as_str().map(str::to_owned);
+    Some(Token {
+        projects: projects.filter(|all| !all.is_empty()).unwrap_or(own.projects),
+        environment: environment.unwrap_or(own.environment),
+        ..own
+    })
 }
 
 /// A token by its own text, `project:environment.secret`; `[]` stands for several projects, of which only the server knows.
