@@ -204,6 +204,13 @@ impl App {
         Ok(Self { store, ask, telemetry, closing, config, unleash })
     }
 
+    /// Waits until what is told others at the end has been told.
+    pub async fn farewell(&self) {
+        if let Some(unleash) = &self.unleash {
+            unleash.farewell().await;
+        }
+    }
+
     /// Puts each service on its port; management comes apart from the others, since it is served longest.
     pub fn mount(&self, ports: Ports) -> (Vec<Service>, Service) {
         let Ports { evaluation, management, sync, ofrep, control, unleash, certificate } = ports;

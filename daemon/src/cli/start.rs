@@ -9,6 +9,7 @@ use store::{Claim, ClaimError, Origin, Source, Store};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::args::{Environment, StartArgs};
 use crate::assemble::{App, AppError, Ports};
@@ -162,7 +163,7 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     tracing::info!("shutting down");
     close.send_replace(true);
     let down = tokio::select! {
-        _ = &mut serving => Ok(()),
+        () = over(&mut serving, &app) => Ok(()),
         () = signals.asked_to_end(None) => Err(StartError::Impatient),
         // Every port has the same grace; this is for whatever else may hang.
         () = tokio::time::sleep(config.shutdown_timeout) => Ok(()),
@@ -176,6 +177,13 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
         let _ = tokio::time::timeout(LAST_PUSH, pushing).await;
     }
     ended.and(down)
+}
+
+/// Waits for the last request, and for what is told others at the end.
+async fn over(serving: &mut JoinHandle<()>, app: &App) {
+    // That a port stopped serving has been said.
+    let _ = serving.await;
+    app.farewell().await;
 }
 
 /// Takes hold of the state directory. One that cannot be used, such as on a disk that is full or read-only, costs what is

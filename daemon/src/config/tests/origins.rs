@@ -236,6 +236,18 @@ fn a_repositorys_address_is_shown_with_what_is_no_secret() {
 }
 
 #[test]
+fn the_port_for_sdks_of_unleash_needs_a_source_of_unleash() {
+    let refused = message(flags(&["-f", "file:a.json", "--unleash-port", "1"]));
+    assert_eq!(
+        refused,
+        "needs a source of Unleash, such as --uri unleash+https://host/api (from --unleash-port)"
+    );
+    let taken = flags(&["-f", "unleash+https://h/api", "--unleash-port", "1"]).unwrap();
+    assert_eq!(taken.listen.unleash_port, Some(1));
+    assert_eq!(flags(&["-f", "unleash+https://h/api"]).unwrap().listen.unleash_port, None);
+}
+
+#[test]
 fn origins_of_other_vendors_take_their_variables_and_options_of_their_own() {
     let given = |variables: &[(&str, &str)], flags: &[&str]| {
         World { flags, variables, config: None }.read().unwrap().origins.swap_remove(0)

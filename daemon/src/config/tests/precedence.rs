@@ -119,6 +119,14 @@ const ROWS: &[Row] = &[
     same("strict", "false", ["true", "false", "true"], |c| show(c.strict)),
     same("max-document-bytes", "67108864", ["1", "2", "3"], |c| show(c.max_document_bytes)),
     same("max-flags", "200000", ["1", "2", "3"], |c| show(c.max_flags)),
+    Row {
+        name: "translations",
+        default: "Exact",
+        flag: ("all", "All"),
+        variable: ("approximate", "Approximate"),
+        file: ("exact", "Exact"),
+        seen: |c| show(c.translations),
+    },
     same("state-dir", "", ["/a", "/b", "/c"], |c| path(c.resilience.state_dir.as_ref())),
     same("cache-dir", "", ["/a", "/b", "/c"], |c| path(c.cache_dir.as_ref())),
     same("hook-secret-path", "", ["/a", "/b", "/c"], |c| path(c.hook_secret.as_ref())),
@@ -153,7 +161,7 @@ const ROWS: &[Row] = &[
     same("shutdown-timeout", "5s", ["1s", "2s", "3s"], |c| show(c.shutdown_timeout)),
 ];
 
-/// Settings that only make sense in pairs, or mean nothing; `values` has their tests.
+/// Settings that only make sense in pairs or with a source of their kind, or mean nothing; `values` has their tests.
 const ELSEWHERE: &[&str] = &[
     "server-cert-path",
     "server-key-path",
@@ -161,6 +169,7 @@ const ELSEWHERE: &[&str] = &[
     "otel-key-path",
     "ofrep-tls",
     "sync-provider-args",
+    "unleash-port",
 ];
 
 #[test]

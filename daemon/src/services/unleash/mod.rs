@@ -27,7 +27,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use serde_json::{Value, json};
 use store::{Origin, OriginError, Store};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
 use tonic::body::Body;
 use tower::Service;
 use unleash::door::{Denied, Form, Kind, Registration, Token, Usage, context_of_json, context_of_query};
@@ -54,6 +55,8 @@ struct Shared {
     store: Arc<Store>,
     places: Vec<Arc<Place>>,
     body_bytes: usize,
+    /// What passes reports on, to the end.
+    reports: Mutex<JoinSet<()>>,
 }
 
 impl Unleash {
@@ -70,11 +73,19 @@ impl Unleash {
     ) -> Result<Self, OriginError> {
         let places = origins.iter().map(|origin| Place::open(origin).map(Arc::new));
         let places = places.collect::<Result<Vec<_>, _>>()?;
+        let mut reports = JoinSet::new();
         for place in &places {
-            tokio::spawn(Arc::clone(place).report(closing.clone()));
+            reports.spawn(Arc::clone(place).report(closing.clone()));
         }
         let body_bytes = body_bytes.unwrap_or(MOST_BYTES);
-        Ok(Self { shared: Arc::new(Shared { store, places, body_bytes }) })
+        let reports = Mutex::new(reports);
+        Ok(Self { shared: Arc::new(Shared { store, places, body_bytes, reports }) })
+    }
+
+    /// Waits until the last reports are passed on, after `closing` has turned true.
+    pub async fn farewell(&self) {
+        let mut reports = self.shared.reports.lock().await;
+        while reports.join_next().await.is_some() {}
     }
 }
 
