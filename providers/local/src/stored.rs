@@ -126,7 +126,7 @@ fn tell(sources: &[SourceStatus], emitter: &Emitter) {
     };
     if let Some(missing) = sources.iter().find(|status| !status.ready) {
         match missing.state {
-            State::Pending | State::Ok => {}
+            State::Pending | State::Ok | State::RolledBack => {}
             State::Stopped => emitter.failed_for_good(why(missing)),
             State::Refused | State::Held | State::Unreachable => emitter.failed(why(missing)),
         }
