@@ -15,7 +15,8 @@ use store::{Reader, Reading};
 pub fn flags(document: &str) -> Snapshot {
     let reader = ClientFeatures::new(Settings::default(), None);
     let (source, options) = (Arc::from("unleash"), Options::default());
-    let reading = Reading { text: document, source: &source, options: &options, previous: None, flag_set: None };
+    let reading =
+        Reading { text: document, source: &source, options: &options, previous: None, flag_set: None };
     let compiled = reader.read(&reading).expect("a document");
     Snapshot::fold([&compiled.layer], 1)
 }
