@@ -171,6 +171,8 @@ async fn a_directory_or_a_glob_is_a_document_of_several_files() {
     git.repository.push();
     until("the new file", &store, |store| in_set(store, "test", "z").is_some()).await;
     assert_eq!(in_set(&store, "test", "a").as_deref(), Some("test"));
+    // Flags can be evaluated a moment before the status says what came with them.
+    until("the problem", &store, |store| store.sources()[0].problems.total > 0).await;
     let status = becomes(&store, State::Ok).await;
     let problem = &status.problems.list[0];
     assert_eq!(problem.file.as_deref(), Some("envs/test/a.json"));
