@@ -30,6 +30,7 @@ macro_rules! backends {
 
 backends! {
     env_var: "env-var",
+    file: "file",
     flagd_file: "flagd, file",
     flagd_in_process: "flagd, in-process",
     flagd_rpc: "flagd, rpc",

@@ -10,6 +10,9 @@ use open_feature::{EvaluationContext, EvaluationError, EvaluationReason};
 
 use crate::{arena, clock, lay};
 
+/// From here on not every whole number is a double: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// All flags at one moment, with what is laid over every context. Cheap to build for each new snapshot.
 #[derive(Clone, Debug)]
 pub struct FlagsView {
@@ -148,7 +151,9 @@ fn wanted(want: Type) -> engine::Type {
 fn held(variant: &Variant, want: Type) -> Held<'_> {
     match variant.value() {
         serde_json::Value::Number(number) if want == Type::Int && number.is_f64() => {
-            Held::Float(number.as_f64().map_or(f64::NAN, f64::trunc))
+            let whole = number.as_f64().map_or(f64::NAN, f64::trunc);
+            // Beyond 2^53 it stays what it is, and is refused.
+            if whole.abs() < EXACT { Held::Int(whole as i64) } else { Held::Float(whole) }
         }
         value => Held::Doubles(value),
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kit::{Answer, Type};
-use open_feature::{EvaluationContext, EvaluationError};
+use open_feature::{EvaluationContext, EvaluationError, Value};
 
 /// How many flags are counted apart; the rest goes under [`OTHERS`].
 const FLAGS: usize = 10_000;
@@ -89,7 +89,7 @@ impl Report {
     pub(crate) fn add(&self, pair: &Difference<'_>) {
         let (mismatched, one_sided) = match (pair.first, pair.other) {
             // Variants and reasons are named differently by every backend; values are what the application sees.
-            (Ok(first), Ok(other)) => (first.value != other.value, false),
+            (Ok(first), Ok(other)) => (!same_answer(first, other), false),
             (Err(_), Err(_)) => (false, false),
             (Ok(_), Err(_)) | (Err(_), Ok(_)) => (true, true),
         };
@@ -111,8 +111,60 @@ impl Report {
     }
 }
 
+/// Whether two answers are one to the application: numbers by what they are worth, since backends with one kind of number
+/// cannot tell `7` from `7.0`.
+fn same_answer(first: &Answer, other: &Answer) -> bool {
+    match (&first.value, &other.value) {
+        (Some(first), Some(other)) => same(first, other),
+        (first, other) => first.is_none() && other.is_none(),
+    }
+}
+
+fn same(first: &Value, other: &Value) -> bool {
+    match (first, other) {
+        (Value::Int(whole), Value::Float(float)) | (Value::Float(float), Value::Int(whole)) => {
+            *whole as f64 == *float && *float as i64 == *whole
+        }
+        (Value::Array(first), Value::Array(other)) => {
+            first.len() == other.len() && first.iter().zip(other).all(|(first, other)| same(first, other))
+        }
+        (Value::Struct(first), Value::Struct(other)) => {
+            first.fields.len() == other.fields.len()
+                && first
+                    .fields
+                    .iter()
+                    .all(|(key, value)| other.fields.get(key).is_some_and(|theirs| same(value, theirs)))
+        }
+        (first, other) => first == other,
+    }
+}
+
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Report").field("skipped", &self.skipped()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use open_feature::StructValue;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_compared_by_what_they_are_worth() {
+        let object = |value: Value| Value::from(StructValue::default().with_field("a", vec![value]));
+        for (first, other, equal) in [
+            (Value::Int(7), Value::Float(7.0), true),
+            (Value::Float(7.5), Value::Int(7), false),
+            (Value::Int((1 << 53) + 1), Value::Float(9_007_199_254_740_992.0), false),
+            (object(7.into()), object(7.0.into()), true),
+            (object(7.into()), object("7".into()), false),
+            (Value::Bool(true), Value::Bool(true), true),
+        ] {
+            assert_eq!(same(&first, &other), equal, "{first:?} {other:?}");
+        }
+        let stands = Answer::default_stands(open_feature::EvaluationReason::Disabled);
+        assert!(same_answer(&stands, &stands) && !same_answer(&stands, &Answer::new(true)));
     }
 }

@@ -1,6 +1,7 @@
 //! Every backend of the suites, one file each, and one line here.
 
 mod env_var;
+mod file;
 mod flagd;
 mod in_memory;
 mod multi;
@@ -11,6 +12,7 @@ use crate::backend::Backend;
 /// All that the provider suite asks.
 pub const PROVIDERS: &[Backend] = &[
     env_var::ENV_VAR,
+    file::FILE,
     flagd::FILE,
     flagd::IN_PROCESS,
     flagd::RPC,

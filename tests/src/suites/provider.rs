@@ -14,7 +14,7 @@ use crate::backend::{Backend, Control, Started, Work};
 use crate::capability::Capability::{self, *};
 
 /// How long anything may take that needs a backend.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 
 /// One question.
 struct Case {
@@ -97,6 +97,17 @@ impl Scene {
 
     async fn bool(&self, key: &str, context: &EvaluationContext) -> Result<bool, EvaluationErrorCode> {
         self.client.get_bool_value(key, Some(context), None).await.map_err(|error| error.code)
+    }
+
+    /// Asks again and again until the state `is` wanted.
+    async fn ask_until(&self, what: &str, is: impl Fn(State) -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !is(self.handle.state()) {
+            let state = self.handle.state();
+            assert!(Instant::now() < deadline, "no {what} in {SOON:?}; the provider is {state}");
+            let _ = self.bool("on", &nobody()).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits for an event that `is` wanted, past others.
@@ -277,6 +288,8 @@ async fn synchronous(scene: Scene) {
 
 async fn outage(mut scene: Scene) {
     scene.control.away(true);
+    // A provider that keeps no connection learns of it when it asks.
+    scene.ask_until("loss", |state| matches!(state, State::Stale | State::Error)).await;
     let lost = scene.event("loss", |event| matches!(event.state, State::Stale | State::Error)).await;
     assert!(lost.message.is_some(), "{lost:?}");
     for _ in 0..20 {
@@ -286,6 +299,7 @@ async fn outage(mut scene: Scene) {
         assert!(before.elapsed() < Duration::from_secs(10), "it kept the caller for {:?}", before.elapsed());
     }
     scene.control.away(false);
+    scene.ask_until("return", |state| state == State::Ready).await;
     scene.event("READY", |event| event.kind == EventKind::Ready).await;
     assert_eq!(scene.bool("on", &nobody()).await, Ok(true));
 }
