@@ -128,9 +128,7 @@ fn tell(sources: &[SourceStatus], emitter: &Emitter) {
         match missing.state {
             State::Pending | State::Ok | State::RolledBack => {}
             State::Stopped => emitter.failed_for_good(why(missing)),
-            State::Refused | State::Held | State::RolledBack | State::Unreachable => {
-                emitter.failed(why(missing))
-            }
+            State::Refused | State::Held | State::Unreachable => emitter.failed(why(missing)),
         }
         return;
     }
