@@ -159,7 +159,11 @@ impl Gate {
         match self.api.post_beside("/edge/validate", &json!({ "tokens": [token] })).await {
             Ok(answer) => Ok(listed(&answer, token)),
             // Servers that do not have this say by other answers what a token is good for.
-            Err(Failed::Status(StatusCode::NOT_FOUND)) => self.try_out(token).await,
+            Err(Failed::Status(status))
+                if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS =>
+            {
+                self.try_out(token).await
+            }
             Err(_) => Err(()),
         }
     }
