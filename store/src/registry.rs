@@ -8,8 +8,12 @@ pub static BUILT_IN: &[&SourceKind] = &[
     &file::KIND,
     &http::KIND,
     &grpc::KIND,
+    #[cfg(feature = "blob")]
+    &crate::sources::blob::KIND,
     #[cfg(feature = "git")]
     &crate::sources::git::KIND,
+    #[cfg(feature = "kubernetes")]
+    &crate::sources::kubernetes::KIND,
 ];
 
 /// The kind that serves `provider`, if one of `kinds` does.

@@ -17,6 +17,14 @@ impl Schedule {
         Self { interval, phase: None }
     }
 
+    /// Every `interval`, at the moments that `seed` stands for if there is one.
+    pub(crate) fn of(interval: Duration, seed: Option<&str>) -> Self {
+        match seed.filter(|seed| !seed.is_empty()) {
+            Some(seed) => Self::seeded(interval, seed),
+            None => Self::every(interval),
+        }
+    }
+
     /// Whenever the Unix time in seconds, divided by `interval`, leaves the remainder that `seed` stands for: FNV-1a of 32
     /// bits modulo the interval (contract 9.2, with UTC in place of local midnight). Daemons with different seeds ask at
     /// different moments, and each keeps its own after a restart.

@@ -21,6 +21,9 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+/// When every document was written, as object stores say with each.
+const WRITTEN: &str = "Thu, 01 Jan 2026 00:00:00 GMT";
+
 pub type Body = BoxBody<Bytes, Infallible>;
 
 /// What the server does with a request.
@@ -159,7 +162,7 @@ async fn answer(
         script.seen.push((parts, String::from_utf8_lossy(&body).into_owned()));
         script.next.pop_front().or_else(|| script.always.clone()).unwrap_or(Answer::Document)
     };
-    let response = Response::builder();
+    let response = Response::builder().header("last-modified", WRITTEN);
     Ok(match answer {
         Answer::Document => document(&script, asked.as_deref()),
         Answer::Status(status, headers, body) => {
@@ -169,12 +172,22 @@ async fn answer(
         }
         Answer::Truncated => {
             let pieces = tokio_stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"flags\":")))]);
-            let response =
-                response.header("content-type", "application/json").header("content-length", "1000");
+            let response = response
+                .header("content-type", "application/json")
+                .header("content-length", "1000")
+                .header("etag", "\"0\"");
             response.body(BodyExt::boxed(StreamBody::new(pieces))).expect("a response")
         }
         Answer::Endless => flood(Bytes::from(vec![b' '; 64 << 10]), Duration::ZERO),
-        Answer::Drip => flood(Bytes::from_static(b" "), Duration::from_millis(20)),
+        Answer::Drip => {
+            let mut drip = flood(Bytes::from_static(b" "), Duration::from_millis(20));
+            for (name, value) in
+                [("content-length", "1000000"), ("etag", "\"0\""), ("last-modified", WRITTEN)]
+            {
+                drip.headers_mut().insert(name, value.parse().expect("a value"));
+            }
+            drip
+        }
         Answer::Hang => std::future::pending().await,
     })
 }
@@ -184,7 +197,8 @@ fn document(script: &Mutex<Script>, asked: Option<&str>) -> Response<Body> {
     let Some(text) = script.document.clone() else {
         return Response::builder().status(404).body(Full::default().boxed()).expect("a response");
     };
-    let mut response = Response::builder().header("content-type", script.content_type);
+    let mut response =
+        Response::builder().header("content-type", script.content_type).header("last-modified", WRITTEN);
     if script.etags {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, ClientBuilder};
 
 use crate::sources::tls;
 
@@ -19,16 +19,26 @@ const REDIRECTS: usize = 5;
 /// # Errors
 /// `authority` cannot be read, or holds no certificate.
 pub(in crate::sources) fn build(authority: Option<&Path>, credentials: bool) -> Result<Client, String> {
+    builder(authority, credentials)?.build().map_err(said)
+}
+
+/// A client such as [`build`] makes, to be completed.
+///
+/// # Errors
+/// `authority` cannot be read, or holds no certificate.
+pub(in crate::sources) fn builder(
+    authority: Option<&Path>,
+    credentials: bool,
+) -> Result<ClientBuilder, String> {
     let redirects = Policy::custom(move |attempt| match objection(&attempt, credentials) {
         Some(why) => attempt.error(why),
         None => attempt.follow(),
     });
-    let client = Client::builder()
+    Ok(Client::builder()
         .tls_backend_preconfigured(tls::client(authority)?)
         .connect_timeout(CONNECT)
         .redirect(redirects)
-        .user_agent(concat!("hoistd/", env!("CARGO_PKG_VERSION")));
-    client.build().map_err(said)
+        .user_agent(concat!("hoistd/", env!("CARGO_PKG_VERSION"))))
 }
 
 fn objection(attempt: &Attempt<'_>, credentials: bool) -> Option<String> {

@@ -25,7 +25,7 @@ use crate::source::{Fetch, Fetched, Poll, Retry, SourceError, SourceKind};
 use oauth::Oauth;
 
 /// The most of a `Retry-After` that is honoured.
-const LONGEST_REST: Duration = Duration::from_secs(600);
+pub(super) const LONGEST_REST: Duration = Duration::from_secs(600);
 /// How long a request may take when nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a document is asked for when nothing else is said (flagd's default).
@@ -150,10 +150,7 @@ impl Http {
         let oauth = options.oauth.map(|oauth| Oauth::new(oauth, client.clone(), timeout));
         let oauth = oauth.transpose().map_err(wrong)?;
         let shown = redacted(url).into_owned();
-        let schedule = match options.interval_seed.filter(|seed| !seed.is_empty()) {
-            Some(seed) => Schedule::seeded(interval, &seed),
-            None => Schedule::every(interval),
-        };
+        let schedule = Schedule::of(interval, options.interval_seed.as_deref());
         Ok((Self { url: parsed, shown, headers: under, timeout, client, oauth, format }, schedule))
     }
 
