@@ -42,13 +42,13 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Doctor(args)) => {
             return Ok(verdict(cli::doctor::run(&args, &environment, out)?));
         }
-        Some(Command::Diff(args)) => return Ok(difference(&args)),
         Some(Command::Status(args)) => return Ok(verdict(cli::operate::status(&args, &environment, out)?)),
         Some(Command::Confirm(args)) => cli::operate::confirm(&args, &environment, out)?,
         Some(Command::Rollback(args)) => {
             return Ok(verdict(cli::operate::rollback(&args, &environment, out)?));
         }
         Some(Command::Override(args)) => cli::operate::override_flag(&args, &environment, out)?,
+        Some(Command::Diff(args)) => return Ok(difference(&args, &environment)),
         Some(Command::Eval(args)) => {
             return Ok(verdict(cli::eval::run(&args, &mut io::stdin(), out, &mut io::stderr())?));
         }
@@ -63,8 +63,8 @@ fn run(line: CommandLine) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// `diff` with its exit code: 0 the same, 1 different, 2 trouble.
-fn difference(args: &DiffArgs) -> ExitCode {
-    match cli::diff::run(args, &mut io::stdin(), &mut io::stdout()) {
+fn difference(args: &DiffArgs, environment: &Environment) -> ExitCode {
+    match cli::diff::run(args, environment, &mut io::stdin(), &mut io::stdout()) {
         Ok(same) => verdict(same),
         Err(error) => {
             let _ = writeln!(io::stderr(), "Error: {error}");

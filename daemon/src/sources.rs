@@ -1,5 +1,6 @@
 //! From configured origins to the sources that follow them, and what their first words mean for a start.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, find};
 
 use crate::args::Fractional;
-use crate::config::{Config, OriginConfig};
+use crate::config::{Config, OriginConfig, Secret};
 use crate::dialects;
 
 /// Every kind of source in this build.
@@ -97,7 +98,10 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
         ])
     });
     let repository = &config.repository;
-    let headers = config.headers.iter().map(|(name, value)| (name.clone(), value.expose().into()));
+    let texts = |texts: &BTreeMap<String, Secret>| {
+        let texts = texts.iter().map(|(name, value)| (name.clone(), value.expose().into()));
+        Value::Object(texts.collect())
+    };
     let mut all = set([
         ("authHeader", config.authorization.as_ref().map(|secret| secret.expose().into())),
         ("certPath", config.cert_path.as_deref().map(path)),
@@ -109,7 +113,7 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
         ("maxMsgSize", config.max_message_bytes.map(Value::from)),
         ("timeoutS", config.timeout.map(|time| time.as_secs().into())),
         ("incrementalUpdates", Some(config.incremental_updates.into())),
-        ("headers", Some(Value::Object(headers.collect()))),
+        ("headers", Some(texts(&config.headers))),
         ("oauth", oauth.map(Value::Object)),
         ("username", repository.username.as_deref().map(Value::from)),
         ("token", repository.token.as_ref().map(|secret| secret.expose().into())),
@@ -117,6 +121,7 @@ fn options(config: &OriginConfig) -> Map<String, Value> {
         ("identityPath", repository.identity_path.as_deref().map(path)),
         ("knownHostsPath", repository.known_hosts_path.as_deref().map(path)),
         ("cacheDir", repository.cache_dir.as_deref().map(path)),
+        ("environment", Some(&config.environment).filter(|told| !told.is_empty()).map(texts)),
     ]);
     all.extend(config.own.expose().clone());
     all
@@ -151,6 +156,7 @@ mod tests {
     use crate::config::Provider;
 
     #[test]
+    #[cfg(not(feature = "blob"))]
     fn what_is_not_built_is_refused_by_name() {
         let origin = OriginConfig::new(Provider::S3, "s3://bucket/flags.json?key=hunter2");
         let error = build(&[origin]).err().expect("an error").to_string();

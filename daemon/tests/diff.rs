@@ -202,7 +202,7 @@ fn trouble_is_two() {
         (&["a.json", "b.json"][..], "b.json: the document has no `flags`"),
         (&["a.json", "none.json"], "none.json: "),
         (&["a.json", "b.txt"], "unsupported file format"),
-        (&["a.json", "s3://bucket/flags.json"], "is not in this build"),
+        (&["a.json", "s3://bucket/flags.json?regoin=x"], "unknown parameter \"regoin\""),
         (&["a.json", &silent, "--timeout", "200ms"], "no answer within 200ms"),
         (&["a.json", "a.json", "--timeout", "soon"], "invalid value \"soon\""),
         (&["a.json"], "<B>"),

@@ -38,7 +38,7 @@ struct World {
 fn world() -> World {
     let folder = tempfile::tempdir().expect("a folder");
     put(folder.path(), VERBATIM);
-    let (targets, close) = (Targets::open(), watch::Sender::new(false));
+    let (targets, close) = (Targets::open(hoistd::args::Environment::default()), watch::Sender::new(false));
     let streams = Arc::<Streams>::default();
     let routes = routes(Proxy { targets: Arc::clone(&targets), closing: close.subscribe(), streams });
     World { folder, targets, close, client: Client::new(routes.clone()), legacy: Legacy::new(routes) }

@@ -8,8 +8,10 @@ pub struct Environment {
     variables: BTreeMap<String, String>,
 }
 
-/// What the variables that matter begin with.
-const PREFIXES: [&str; 4] = ["FLAGD_", "HOISTD_", "OTEL_", "DD_"];
+/// What the variables that matter begin with: ours, flagd's, and those that clouds, clusters and collectors tell their
+/// clients by.
+const PREFIXES: [&str; 8] =
+    ["FLAGD_", "HOISTD_", "OTEL_", "DD_", "AWS_", "AZURE_", "GOOGLE_", "KUBERNETES_SERVICE_"];
 
 /// Variables beside them.
 const OTHERS: &[&str] = &[
@@ -18,7 +20,9 @@ const OTHERS: &[&str] = &[
     "SUDO_USER",
     "USER",
     "LOGNAME",
-    "AZURE_STORAGE_ACCOUNT",
+    "IDENTITY_ENDPOINT",
+    "KUBECONFIG",
+    "STORAGE_EMULATOR_HOST",
     "UNLEASH_API_TOKEN",
     "UNLEASH_API_TOKEN_FILE",
     "FLAGSMITH_ENVIRONMENT_KEY",
@@ -38,6 +42,12 @@ impl Environment {
     /// The value of a variable. An empty one counts as unset, as it does for flagd.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The variables that begin with one of `starts`.
+    pub fn family<'a>(&'a self, starts: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let all = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(|(name, _)| starts.iter().any(|start| name.starts_with(start)))
     }
 
     /// The names of all variables that may matter, empty ones included.

@@ -12,7 +12,7 @@ mod report;
 
 use std::io::{self, Read, Write};
 
-use crate::args::{DiffArgs, DiffFormat};
+use crate::args::{DiffArgs, DiffFormat, Environment};
 use crate::config;
 use crate::sources::SourcesError;
 use read::Side;
@@ -40,11 +40,16 @@ pub enum CannotCompare {
 ///
 /// # Errors
 /// A document cannot be read, or the report not be written.
-pub fn run(args: &DiffArgs, input: &mut dyn Read, out: &mut dyn Write) -> Result<bool, CannotCompare> {
+pub fn run(
+    args: &DiffArgs,
+    environment: &Environment,
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+) -> Result<bool, CannotCompare> {
     let timeout = config::duration(&args.timeout).filter(|timeout| !timeout.is_zero());
     let timeout = timeout.ok_or_else(|| CannotCompare::Timeout(args.timeout.clone()))?;
-    let before = Side::read(&args.before, timeout, input)?;
-    let after = Side::read(&args.after, timeout, input)?;
+    let before = Side::read(&args.before, timeout, environment, input)?;
+    let after = Side::read(&args.after, timeout, environment, input)?;
     let difference = compare::compare(&before, &after);
     match args.format {
         DiffFormat::Text => report::text::write(&before, &after, &difference, out)?,

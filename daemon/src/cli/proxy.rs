@@ -32,18 +32,18 @@ pub fn run(args: &ProxyArgs, environment: &Environment) -> Result<(), StartError
     log::start(config.log_format, config.debug, log::ALONE);
     tracing::info!("{}", cli::version::line());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(live(&config));
+    let ended = runtime.block_on(live(&config, environment));
     runtime.shutdown_background();
     ended
 }
 
-async fn live(config: &ProxyConfig) -> Result<(), StartError> {
+async fn live(config: &ProxyConfig, environment: &Environment) -> Result<(), StartError> {
     let mut signals = Signals::new()?;
     let limits = Limits { streams: STREAMS, ..Limits::default() };
     let sync = endpoint(config.port, "--port", limits).bind().await?;
     let management = endpoint(config.management_port, "--management-port", Limits::default()).bind().await?;
     let (close, closing) = watch::channel(false);
-    let (sync, management) = mount(sync, management, closing.clone());
+    let (sync, management) = mount(sync, management, environment, closing.clone());
     for service in [&sync, &management] {
         tracing::info!(address = service.address(), "serving {}", service.name());
     }
@@ -62,8 +62,13 @@ fn endpoint(port: u16, setting: &'static str, limits: Limits) -> Endpoint {
 }
 
 /// Puts both services on their ports.
-fn mount(sync: Bound, management: Bound, closing: watch::Receiver<bool>) -> (Service, Service) {
-    let (telemetry, targets) = (Telemetry::default(), Targets::open());
+fn mount(
+    sync: Bound,
+    management: Bound,
+    environment: &Environment,
+    closing: watch::Receiver<bool>,
+) -> (Service, Service) {
+    let (telemetry, targets) = (Telemetry::default(), Targets::open(environment.clone()));
     let measured = |label| Measure::new(Arc::clone(&telemetry.requests), false, label);
     let streams = Arc::clone(&telemetry.streams);
     let routes = proxy::routes(Proxy { targets: Arc::clone(&targets), closing: closing.clone(), streams });

@@ -8,6 +8,7 @@ use super::entry;
 use super::given::{Given, Places};
 use super::repository::{self, Repository};
 use super::{Address, ConfigError, Own, Secret, credentials};
+use crate::args::Environment;
 
 /// How an origin is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,17 @@ impl Provider {
     pub fn name(self) -> &'static str {
         PROVIDERS.iter().find(|(_, provider)| *provider == self).map_or("", |(name, _)| name)
     }
+
+    /// How the variables begin that tell its clients where to go and who they are.
+    fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Kubernetes => &["KUBECONFIG", "KUBERNETES_SERVICE_", "HOME"],
+            Self::Gcs => &["GOOGLE_", "STORAGE_EMULATOR_HOST"],
+            Self::Azblob => &["AZURE_", "IDENTITY_ENDPOINT"],
+            Self::S3 => &["AWS_", "HOME"],
+            _ => &[],
+        }
+    }
 }
 
 /// One place where flags live, with its options. Options that do not apply to the provider keep their default.
@@ -122,6 +134,8 @@ pub struct OriginConfig {
     pub own: Own,
     /// How a repository lets us in (git).
     pub repository: Repository,
+    /// Variables that the cloud or cluster tells its clients by (blobs, kubernetes).
+    pub environment: BTreeMap<String, Secret>,
 }
 
 /// OAuth client credentials of an HTTP origin.
@@ -159,7 +173,16 @@ impl OriginConfig {
             oauth: None,
             own: Own::default(),
             repository: Repository::default(),
+            environment: BTreeMap::new(),
         }
+    }
+
+    /// The same origin, with what the environment says to those who speak to its provider.
+    pub fn within(self, environment: &Environment) -> Self {
+        let told = environment.family(self.provider.variables());
+        let environment =
+            told.map(|(name, value)| (name.to_owned(), Secret::from(value.to_owned()))).collect();
+        Self { environment, ..self }
     }
 
     /// Reads one URI as flagd's `--uri` does; none when no scheme fits.
@@ -202,7 +225,7 @@ pub(crate) fn read(places: &Places<'_>) -> Result<Vec<OriginConfig>, ConfigError
         let mut origin = OriginConfig::parse(&uri).ok_or_else(|| uris.wrong(no_scheme(&uri)))?;
         credentials::complete(&mut origin, places.environment)?;
         check(&origin, &uris, places)?;
-        origins.push(origin);
+        origins.push(origin.within(places.environment));
     }
     let sources = places.get("sources");
     for mut origin in entry::read(&sources)? {
@@ -212,7 +235,7 @@ pub(crate) fn read(places: &Places<'_>) -> Result<Vec<OriginConfig>, ConfigError
             .resolve(places.environment)
             .map_err(|what| sources.wrong(format!("{}: {what}", origin.uri)))?;
         check(&origin, &sources, places)?;
-        origins.push(origin);
+        origins.push(origin.within(places.environment));
     }
     let cache = repository::cache_dir(places)?;
     for origin in origins.iter_mut().filter(|origin| origin.provider == Provider::Git) {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use store::{Format, RawDocument, Relay, Settings};
 
 use super::CannotCompare;
+use crate::args::Environment;
 use crate::ask;
 use crate::cli::document::{Document, MOST_BYTES};
 use crate::config::OriginConfig;
@@ -34,7 +35,12 @@ impl Side {
     ///
     /// # Errors
     /// There is no document, it cannot be read in time, or it is none.
-    pub(crate) fn read(place: &str, timeout: Duration, input: &mut dyn Read) -> Result<Self, CannotCompare> {
+    pub(crate) fn read(
+        place: &str,
+        timeout: Duration,
+        environment: &Environment,
+        input: &mut dyn Read,
+    ) -> Result<Self, CannotCompare> {
         let path = place.strip_prefix("file:").unwrap_or(place);
         let origin = OriginConfig::parse(place).filter(|_| path == place && !Path::new(path).is_file());
         let Some(origin) = origin else {
@@ -46,7 +52,7 @@ impl Side {
         };
         let name = origin.uri.to_string();
         let wrong = |what| CannotCompare::Document(name.clone(), what);
-        let document = once(&origin, timeout)?.map_err(wrong)?;
+        let document = once(&origin.within(environment), timeout)?.map_err(wrong)?;
         if document.format == Format::Bundle {
             return Self::together(name.clone(), &document);
         }

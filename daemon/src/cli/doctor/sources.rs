@@ -61,6 +61,17 @@ fn remedy(origin: &OriginConfig) -> &'static str {
         Provider::Git => {
             "check the repository's URL, ref and path, and username and token or key of this source"
         }
+        Provider::S3 => {
+            "check bucket, object, region and endpoint, and the AWS_* variables or the profile of this user"
+        }
+        Provider::Gcs => {
+            "check bucket and object, and GOOGLE_APPLICATION_CREDENTIALS or the machine's account"
+        }
+        Provider::Azblob => "check container and object, and the AZURE_STORAGE_* variables or the identity",
+        Provider::Kubernetes => {
+            "check namespace and name, KUBECONFIG or the pod's service account, and that its role may get, list and \
+             watch featureflags.core.openfeature.dev"
+        }
         _ => "check the source's address and credentials",
     }
 }

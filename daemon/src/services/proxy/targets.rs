@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use store::{Relay, Settings};
 use tonic::Status;
 
+use crate::args::Environment;
 use crate::config::{OriginConfig, Provider};
 use crate::{ask, sources};
 
@@ -23,6 +24,8 @@ const ALLOWED: [Provider; 2] = [Provider::File, Provider::Kubernetes];
 /// The targets that are followed.
 #[derive(Debug, Default)]
 pub struct Targets {
+    /// What tells the sources of a cluster where it is.
+    environment: Environment,
     open: Mutex<HashMap<Box<str>, Target>>,
 }
 
@@ -34,8 +37,8 @@ struct Target {
 
 impl Targets {
     /// No targets. Those without clients are dropped for as long as it lives. Must be called in a Tokio runtime.
-    pub fn open() -> Arc<Self> {
-        let targets = Arc::new(Self::default());
+    pub fn open(environment: Environment) -> Arc<Self> {
+        let targets = Arc::new(Self { environment, ..Self::default() });
         tokio::spawn(sweep(Arc::downgrade(&targets)));
         targets
     }
@@ -57,7 +60,7 @@ impl Targets {
             let text = "the selector must name a target, core.openfeature.dev/namespace/name or file:/path";
             Status::unknown(text)
         })?;
-        let name = origin.uri.to_string();
+        let (name, origin) = (origin.uri.to_string(), origin.within(&self.environment));
         let mut open = self.locked();
         if let Some(known) = open.get_mut(target) {
             known.idle = None;
