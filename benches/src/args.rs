@@ -1,0 +1,74 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Measures hoist beside its limits and its peers.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+pub(crate) struct Args {
+    /// What to measure
+    #[command(subcommand)]
+    pub(crate) what: What,
+    /// The daemon; the one built beside this program otherwise
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) daemon: Option<PathBuf>,
+    /// Another server that speaks flagd's protocols, as a command with {flags} {port} {management} {sync} {ofrep}
+    #[arg(long, global = true, value_name = "COMMAND")]
+    pub(crate) peer: Vec<String>,
+    /// Rounds of each comparison, A B A B
+    #[arg(long, global = true, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Seconds of each round
+    #[arg(long, global = true, default_value = "1", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) seconds: Duration,
+    /// Only workloads whose name contains this
+    #[arg(long, global = true, default_value = "")]
+    pub(crate) only: String,
+    /// Writes what was measured as JSON
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// CPU time per request under full load, over every protocol
+    Serve,
+    /// Latency at fixed rates, from the intended start of each request
+    Latency {
+        /// Requests per second
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000])]
+        rate: Vec<u32>,
+    },
+    /// Start, memory and reload of large documents
+    Load {
+        /// Flags of the document
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+        flags: Vec<usize>,
+    },
+    /// Sync streams that all get every change
+    Fanout {
+        /// Connections
+        #[arg(long, default_value_t = 100)]
+        connections: usize,
+        /// Streams of each connection
+        #[arg(long, default_value_t = 100)]
+        streams: usize,
+    },
+    /// The engine and the Rust providers, beside the official crates where they are built
+    Providers,
+    /// The tables of earlier runs as Markdown
+    Markdown {
+        /// What --json wrote
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is no number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| format!("`{text}`: {error}"))
+}
