@@ -343,6 +343,7 @@ async fn a_start_without_the_server_serves_the_copy_of_several_files() {
     world.forge.set(Fault::Status(503));
     let store = world.open_at("path=flags/", with_state());
     serves(&store, "one").await;
+    until("a status that says so", &store, |store| store.sources()[0].served != Served::Nothing).await;
     let status = store.sources().swap_remove(0);
     assert_eq!((status.served, status.origin_revision.as_deref()), (Served::Copy, Some(&*commit)));
     assert_eq!(status.authorship.expect("an author").author, "Ada <ada@example.com>");
