@@ -9,6 +9,11 @@ pub(crate) enum Unreadable {
     Range(f64),
 }
 
+/// The number that Go's `strconv.ParseFloat` makes of `text`; `None` where it makes an error of it.
+pub fn parse_float(text: &str) -> Option<f64> {
+    parse(text).ok()
+}
+
 /// Reads decimal and hexadecimal floating-point literals, `inf`, `infinity` and `nan`; nothing is trimmed.
 pub(crate) fn parse(text: &str) -> Result<f64, Unreadable> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
