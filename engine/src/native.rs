@@ -318,6 +318,11 @@ impl<'p> Harvest<'p> {
         }
     }
 
+    /// Whether a flag `key` was added.
+    pub fn has(&self, key: &str) -> bool {
+        self.flags.iter().any(|flag| flag.key() == key)
+    }
+
     /// Notes something that is wrong.
     pub fn problem(&mut self, problem: Problem) {
         if self.problems.len() < MOST_PROBLEMS {
