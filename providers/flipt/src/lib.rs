@@ -6,18 +6,13 @@
 //! rules      who gets what, and why: pure
 //! mapping    what that is to an OpenFeature client
 //! native     the same as flags of the engine;  translate: in flagd's form, with a label how true that is
-//! source     the vendor's servers and files as origins of the store (feature `source`)
 //! ```
 
 pub mod features;
 mod mapping;
 pub mod model;
 mod native;
-#[cfg(feature = "source")]
-mod reader;
 pub mod rules;
-#[cfg(feature = "source")]
-pub mod source;
 mod translate;
 
 pub use mapping::{Mapping, Values};

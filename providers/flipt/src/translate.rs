@@ -136,8 +136,8 @@ impl Notes {
             self.doubt("flagd reads a property with a dot in it as a path");
         }
         let left = json!({"var": property});
-        // Nothing, and text without anything in it, is unequal to nothing.
-        let there = json!({"!": [{"in": [left, [null, ""]]}]});
+        // Text without anything in it is nothing, too.
+        let there = json!({"and": [{"!==": [left, null]}, {"!==": [left, ""]}]});
         let value = constraint.value.as_str();
         let test = match (kind, constraint.operator.as_str()) {
             (_, "empty" | "notpresent") => return json!({"!": [there]}),
