@@ -210,7 +210,11 @@ pub(crate) async fn closed_loop(
                 loop {
                     let reply = client.send(request.clone()).await?;
                     if (reply.status, reply.body.len()) != expected {
-                        return Err(format!("an answer changed under load: {reply:?}").into());
+                        let (status, bytes, expected) = (reply.status, reply.body.len(), expected.0);
+                        return Err(format!(
+                            "an answer changed under load: HTTP {status} of {bytes} bytes, not {expected} as verified"
+                        )
+                        .into());
                     }
                     done.fetch_add(1, Ordering::Relaxed);
                 }
