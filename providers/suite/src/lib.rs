@@ -36,8 +36,8 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let section = serde_json::json!({"provider": "in-memory", "HOIST_IN_MEMORY_FLAGS": {"new-shop": true}});
 //! let provider = hoist::from_config(&section)?;
-//! let answer = provider.resolve("new-shop", hoist::kit::Type::Bool, &Default::default()).await?;
-//! assert_eq!(answer.value, Some(true.into()));
+//! let answer = provider.resolve("new-shop", hoist::kit::Type::Bool, &Default::default()).await;
+//! assert_eq!(answer.expect("an answer").value, Some(true.into()));
 //! # Ok(())
 //! # }
 //! ```
