@@ -1,5 +1,5 @@
 //! The `s3`, `gcs` and `azblob` sources against an HTTP server whose every answer a test decides: the suite that every
-//! source passes, and what only object stores can do wrong.
+//! source passes, and what only object stores can do wrong. Servers that stand in for each cloud are asked in the package `tests`.
 
 #![cfg(feature = "blob")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]

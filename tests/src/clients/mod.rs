@@ -38,7 +38,7 @@ fn installed(language: &str) -> PathBuf {
 }
 
 /// The outcome of setting a language up, reached once in a test process.
-type Once = OnceLock<Result<PathBuf, String>>;
+pub(crate) type Once = OnceLock<Result<PathBuf, String>>;
 
 /// Runs `install` in the language's folder unless it was done for these very pins before.
 fn install_once(
@@ -46,8 +46,16 @@ fn install_once(
     pins: &str,
     install: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<PathBuf, String> {
-    let folder = installed(language);
-    let wanted = std::fs::read_to_string(sources(language).join(pins)).map_err(|e| format!("{pins}: {e}"))?;
+    install_pinned(installed(language), &sources(language).join(pins), install)
+}
+
+/// Runs `install` in `folder` unless it was done for what the file `pins` says before.
+pub(crate) fn install_pinned(
+    folder: PathBuf,
+    pins: &Path,
+    install: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<PathBuf, String> {
+    let wanted = std::fs::read_to_string(pins).map_err(|e| format!("{}: {e}", pins.display()))?;
     let done = folder.join("installed");
     if std::fs::read_to_string(&done).is_ok_and(|have| have == wanted) {
         return Ok(folder);
@@ -59,7 +67,7 @@ fn install_once(
 }
 
 /// Runs a command to its end within the time for installing; the error ends with the last lines that it wrote.
-fn bounded(command: &mut Command, folder: &Path) -> Result<(), String> {
+pub(crate) fn bounded(command: &mut Command, folder: &Path) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let path = folder.join("install.log");
     let log = std::fs::File::create(&path).map_err(|e| e.to_string())?;
@@ -82,7 +90,7 @@ fn bounded(command: &mut Command, folder: &Path) -> Result<(), String> {
 }
 
 /// Whether a program is there and can say its version.
-fn there_is(program: &str) -> bool {
+pub(crate) fn there_is(program: &str) -> bool {
     let version = if program == "go" { "version" } else { "--version" };
     let mut command = Command::new(program);
     command.arg(version).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
