@@ -1,7 +1,8 @@
 //! Hooks for the OpenFeature SDK: what runs before and after every evaluation.
 //!
-//! [`RequestContextHook`] brings in the request's context. [`OpenTelemetryHook`] and [`DatadogHook`] tell of the answer; both
-//! take from the SDK what the specification's Appendix D names, never fail, and never change an evaluation.
+//! [`RequestContextHook`] brings in the request's context. `OpenTelemetryHook` and `DatadogHook`, features of their own, tell
+//! of the answer; both take from the SDK what the specification's Appendix D names, never fail, and never change an
+//! evaluation.
 
 #[cfg(feature = "datadog")]
 mod datadog;
