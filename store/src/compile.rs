@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use engine::{Compiled, Layer, Malformed, Problem, Severity};
 
-use crate::document::{Format, Part, json_text, parts, place_problems};
+use crate::document::{Documents, Format, Part, parts, place_in_all, place_problems, text_of};
 use crate::reader::{Reader, Reading};
 use crate::status::Kept;
-use crate::store::Settings;
 
 /// Problems of one document that are kept in memory; what is beyond them is not even counted.
 const MOST_PROBLEMS: usize = 10_000;
@@ -29,7 +28,9 @@ pub(crate) struct Before<'b> {
 pub(crate) struct Context<'c> {
     pub(crate) reader: &'c dyn Reader,
     pub(crate) source: &'c Arc<str>,
-    pub(crate) settings: &'c Settings,
+    pub(crate) options: &'c engine::Options,
+    /// The most bytes of a file, and of what is made of it.
+    pub(crate) most: usize,
 }
 
 /// What a document came to.
@@ -51,13 +52,15 @@ pub(crate) fn compile(
     context: Context<'_>,
     before: Option<Before<'_>>,
 ) -> Result<Output, Malformed> {
-    if format != Format::Bundle {
+    let parts = parts(bytes, format)?;
+    let as_one =
+        context.reader.documents() == Documents::All && parts.iter().all(|part| part.flag_set.is_none());
+    if format != Format::Bundle || as_one {
         let part = Part { name: None, format, flag_set: None, bytes };
         let Compiled { layer, problems } = alone(&part, context, before.map(|before| before.layer))?;
         return Ok(Output { kept: kept(&layer, &problems), layer, problems, files: Files::new() });
     }
     let mut output = Output::default();
-    let parts = parts(bytes, format)?;
     for part in &parts {
         let name = part.name.clone().unwrap_or_default();
         let compiled = alone(part, context, before.and_then(|before| before.files.get(&name)));
@@ -74,21 +77,19 @@ pub(crate) fn compile(
 }
 
 fn alone(part: &Part<'_>, context: Context<'_>, before: Option<&Layer>) -> Result<Compiled, Malformed> {
-    let Context { reader, source, settings } = context;
-    let text = json_text(part.bytes, part.format, settings.max_bytes)?;
-    let reading = Reading {
-        text: &text,
-        source,
-        options: &settings.engine,
-        previous: before,
-        flag_set: part.flag_set.as_deref(),
-    };
+    let Context { reader, source, options, most } = context;
+    let text = text_of(part.bytes, part.format, reader.documents(), most)?;
+    let reading =
+        Reading { text: &text, source, options, previous: before, flag_set: part.flag_set.as_deref() };
     let mut compiled = reader.read(&reading).map_err(|error| match text {
         Cow::Borrowed(_) => error,
         // Its place is in text that nobody has seen.
         Cow::Owned(_) => Malformed { place: None, ..error },
     })?;
-    place_problems(&mut compiled.problems, part.bytes, part.format);
+    match reader.documents() {
+        Documents::First => place_problems(&mut compiled.problems, part.bytes, part.format),
+        Documents::All => place_in_all(&mut compiled.problems, part.bytes, part.format),
+    }
     Ok(compiled)
 }
 
@@ -159,8 +160,6 @@ fn kept(layer: &Layer, problems: &[Problem]) -> Kept {
 #[cfg(test)]
 #[cfg(feature = "git")]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
     use crate::document::bundle;
 
@@ -181,10 +180,11 @@ mod tests {
     }
 
     fn compiled(bytes: &[u8], before: &Output) -> Result<Output, Malformed> {
-        let settings = Settings::new(|| SystemTime::UNIX_EPOCH);
+        let options = engine::Options::default();
         let before = Before { layer: &before.layer, files: &before.files };
         let source = Arc::from("test");
-        let context = Context { reader: &crate::reader::FlagDocument, source: &source, settings: &settings };
+        let reader = &crate::reader::FlagDocument;
+        let context = Context { reader, source: &source, options: &options, most: 1 << 20 };
         compile(bytes, Format::Bundle, context, Some(before))
     }
 

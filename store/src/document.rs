@@ -2,6 +2,8 @@
 
 mod bundle;
 mod locate;
+mod stream;
+mod whole;
 mod yaml;
 
 use std::borrow::Cow;
@@ -75,6 +77,34 @@ impl Format {
     }
 }
 
+/// Which documents of a source are read as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Documents {
+    /// Each file is a document, and of YAML with several documents the first counts.
+    #[default]
+    First,
+    /// Every document of every file, in order: what is read is a JSON array of them, and paths of problems begin with the
+    /// number of the document, as in `/0/flags/3`. YAML documents without anything in them are not there. Files that are a
+    /// flag set each are read one by one all the same.
+    All,
+}
+
+/// What is to be read of a source's bytes, as JSON text. Of [`Documents::First`] it is [`json_text`].
+///
+/// # Errors
+/// As [`json_text`]; of several documents also JSON that is none, as the text is put together of them.
+pub(crate) fn text_of(
+    bytes: &[u8],
+    format: Format,
+    documents: Documents,
+    most: usize,
+) -> Result<Cow<'_, str>, Malformed> {
+    match documents {
+        Documents::First => json_text(bytes, format, most),
+        Documents::All => whole::text(bytes, format, most).map(Cow::from),
+    }
+}
+
 /// The document as JSON text, borrowed if it is JSON already. A byte order mark is accepted.
 ///
 /// `most` bounds the bytes read and the text made of them; nesting is bounded too.
@@ -82,9 +112,7 @@ impl Format {
 /// # Errors
 /// The document is too large, not UTF-8, nested too deeply, or not valid YAML. JSON is not parsed yet.
 pub fn json_text(bytes: &[u8], format: Format, most: usize) -> Result<Cow<'_, str>, Malformed> {
-    if bytes.len() > most {
-        return Err(Malformed { message: too_large(most), place: None });
-    }
+    check_size(bytes, most)?;
     let text = utf8(bytes)?;
     match format {
         Format::Json => {
@@ -107,9 +135,18 @@ pub fn place_problems(problems: &mut [Problem], bytes: &[u8], format: Format) {
     }
 }
 
+/// The same for all documents of all files, which paths number; and names the files.
+pub(crate) fn place_in_all(problems: &mut [Problem], bytes: &[u8], format: Format) {
+    whole::place(problems, bytes, format);
+}
+
 /// What is said of a document with more than `most` bytes.
 pub(crate) fn too_large(most: usize) -> String {
     format!("the document is larger than {most} bytes")
+}
+
+fn check_size(bytes: &[u8], most: usize) -> Result<(), Malformed> {
+    if bytes.len() > most { Err(Malformed { message: too_large(most), place: None }) } else { Ok(()) }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {

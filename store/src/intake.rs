@@ -265,7 +265,8 @@ impl Shared {
     ) -> Result<Output, Refusal> {
         let files = slot.files.load();
         let before = previous.map(|layer| Before { layer, files: &files });
-        let context = Context { reader: &*slot.reader, source: slot.origin.name(), settings: &self.settings };
+        let Settings { engine: options, max_bytes: most, .. } = &self.settings;
+        let context = Context { reader: &*slot.reader, source: slot.origin.name(), options, most: *most };
         let output = compile(&copy.bytes, copy.format, context, before).map_err(Refusal::malformed)?;
         match objection(&output.layer, &output.problems, &self.settings) {
             Some(error) => Err(Refusal { error, problems: output.problems }),

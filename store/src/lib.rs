@@ -50,16 +50,16 @@ mod tend;
 
 pub use change::{ChangeKind, diff};
 pub use claim::{Claim, ClaimError};
-pub use document::{Format, Part, json_text, parts, place_problems};
+pub use document::{Documents, Format, Part, json_text, parts, place_problems};
 pub use operate::Moved;
 pub use origin::{Origin, OriginError, says_where};
 pub use overrides::{Denied, Done, Override, Wanted, overrides_in};
-pub use reader::{Dialect, FlagDocument, Reader, Reading};
+pub use reader::{Dialect, FlagDocument, Reader, Reading, read_once};
 pub use registry::{BUILT_IN, find};
 pub use relay::{RawDocument, Relay, Relayed};
 pub use schedule::Schedule;
 pub use source::{
-    Authorship, Delivery, Feed, Fetch, Fetched, Poll, Retry, Source, SourceError, SourceKind, Verdict,
+    Authorship, Delivery, Feed, Fetch, Fetched, Poll, ReadBy, Retry, Source, SourceError, SourceKind, Verdict,
 };
 pub use sources::file::File;
 pub use sources::grpc::connect::Dial;

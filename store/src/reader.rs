@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use engine::{Compiled, Definition, Layer, Malformed};
 
+use crate::compile::{Context, compile};
+use crate::document::{Documents, Format};
 use crate::origin::{Origin, OriginError};
 
 /// Makes flags of a document.
@@ -25,12 +27,17 @@ pub trait Reader: fmt::Debug + Send + Sync {
     /// # Errors
     /// It is none.
     fn check(&self, text: &str) -> Result<(), Malformed>;
+
+    /// Which documents are read as one. Flagd's way unless the reader says otherwise.
+    fn documents(&self) -> Documents {
+        Documents::First
+    }
 }
 
 /// A document to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'r> {
-    /// JSON, within the limits of size and nesting. It may be made of YAML.
+    /// JSON, within the limits of size and nesting. It may be made of YAML. By [`Documents::All`] it is an array.
     pub text: &'r str,
     /// The source's name, for flags and selectors.
     pub source: &'r Arc<str>,
@@ -58,6 +65,23 @@ impl Reader for FlagDocument {
     fn check(&self, text: &str) -> Result<(), Malformed> {
         Definition::parse(text).map(drop)
     }
+}
+
+/// Reads the bytes of a source once, at most `most` of them: every file, with every problem placed.
+///
+/// # Errors
+/// There is something that cannot be read at all.
+pub fn read_once(
+    reader: &dyn Reader,
+    bytes: &[u8],
+    format: Format,
+    source: &Arc<str>,
+    most: usize,
+) -> Result<Compiled, Malformed> {
+    let options = engine::Options::default();
+    let context = Context { reader, source, options: &options, most };
+    compile(bytes, format, context, None)
+        .map(|output| Compiled { layer: output.layer, problems: output.problems })
 }
 
 /// A vendor's form of documents, for commands that read a file or ask a server once.

@@ -8,7 +8,7 @@ use engine::Malformed;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::document::{Format, json_text, parts};
+use crate::document::{Documents, Format, parts, text_of};
 use crate::intake::Shared;
 use crate::reader::Reader;
 use crate::source::{Authorship, Delivery, Feed, Retry, Source, SourceError, Verdict};
@@ -40,8 +40,8 @@ pub struct RawDocument {
     pub bytes: Bytes,
     /// What they are.
     pub format: Format,
-    /// The same in JSON: the bytes themselves, without a byte order mark, if they are JSON; nothing for a
-    /// [`Format::Bundle`].
+    /// The same in JSON, as its reader has it: the bytes themselves, without a byte order mark, if they are JSON; nothing for
+    /// a [`Format::Bundle`] whose files are read one by one.
     pub json: Bytes,
     /// What the origin calls this version.
     pub revision: Option<String>,
@@ -154,14 +154,14 @@ impl Intake {
 impl RawDocument {
     fn read(bytes: Bytes, format: Format, most: usize, reader: &dyn Reader) -> Result<Self, String> {
         let json = match format {
-            Format::Bundle => {
+            Format::Bundle if reader.documents() == Documents::First => {
                 for part in parts(&bytes, format).map_err(|error| error.to_string())? {
                     let named = |error| format!("{}: {error}", part.name.as_deref().unwrap_or_default());
                     checked(part.bytes, part.format, most, reader).map_err(named)?;
                 }
                 Bytes::new()
             }
-            Format::Json | Format::Yaml => match checked(&bytes, format, most, reader)? {
+            Format::Json | Format::Yaml | Format::Bundle => match checked(&bytes, format, most, reader)? {
                 Cow::Borrowed(text) => bytes.slice_ref(text.as_bytes()),
                 Cow::Owned(text) => Bytes::from(text),
             },
@@ -177,11 +177,11 @@ fn checked<'b>(
     most: usize,
     reader: &dyn Reader,
 ) -> Result<Cow<'b, str>, String> {
-    let text = json_text(bytes, format, most).map_err(|error| error.to_string())?;
-    let check = reader.check(&text).map_err(|error| match format {
-        Format::Json => error.to_string(),
+    let text = text_of(bytes, format, reader.documents(), most).map_err(|error| error.to_string())?;
+    let check = reader.check(&text).map_err(|error| match text {
+        Cow::Borrowed(_) => error.to_string(),
         // Its place is in text that nobody has seen.
-        _ => Malformed { place: None, ..error }.to_string(),
+        Cow::Owned(_) => Malformed { place: None, ..error }.to_string(),
     });
     check.map(|()| text)
 }

@@ -34,6 +34,30 @@ pub trait Source: Send {
     }
 }
 
+/// A source whose documents are another reader's than its own: a vendor's files, wherever files can live.
+pub struct ReadBy {
+    source: Box<dyn Source>,
+    reader: Arc<dyn Reader>,
+}
+
+impl ReadBy {
+    /// Has `reader` read what `source` delivers.
+    pub fn new(source: Box<dyn Source>, reader: Arc<dyn Reader>) -> Self {
+        Self { source, reader }
+    }
+}
+
+#[async_trait]
+impl Source for ReadBy {
+    async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
+        self.source.follow(feed).await
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::clone(&self.reader)
+    }
+}
+
 /// A kind of source, as the registry lists it.
 pub struct SourceKind {
     /// The provider names that mean this kind, the usual one first.

@@ -12,11 +12,18 @@ use super::yaml;
 /// Places problems in YAML: a member where its key begins, an item where it begins itself. What is not written out, such
 /// as a member that is missing, is where that which should hold it is.
 pub(super) fn in_yaml(text: &str, problems: &mut [Problem]) {
-    // Whatever else is wrong with the document was refused before.
-    let Ok(tree) = yaml::read(text, |yaml| Tree::deserialize(yaml)) else { return };
-    for problem in problems {
-        problem.place = tree.find(&problem.path);
+    let paths: Vec<&str> = problems.iter().map(|problem| &*problem.path).collect();
+    let places = find(text, &paths);
+    for (problem, place) in problems.iter_mut().zip(places) {
+        problem.place = place;
     }
+}
+
+/// The place of each path, found in one walk.
+pub(super) fn find(text: &str, paths: &[&str]) -> Vec<Option<Place>> {
+    // Whatever else is wrong with the document was refused before.
+    let tree = yaml::read(text, |yaml| Tree::deserialize(yaml)).ok();
+    paths.iter().map(|path| tree.as_ref()?.find(path)).collect()
 }
 
 /// A document reduced to where its parts are.
