@@ -268,17 +268,17 @@ impl App {
     }
 
     fn evaluation(&self) -> impl crate::listen::Handler<Body = tonic::body::Body> + use<> {
-        let routes = evaluation::routes(&Evaluation {
+        let methods = evaluation::methods(&Evaluation {
             ask: self.ask.clone(),
             store: Arc::clone(&self.store),
             closing: self.closing.clone(),
             stream_deadline: self.config.stream_deadline,
         });
         let options = StackOptions { origins: self.origins(), body_bytes: self.body_bytes() };
-        evaluation_stack(routes, options)
+        evaluation_stack(methods, options)
     }
 
-    fn sync(&self) -> tonic::service::Routes {
+    fn sync(&self) -> impl crate::listen::Handler<Body = tonic::body::Body> + use<> {
         sync::routes(Sync {
             store: Arc::clone(&self.store),
             context: self.ask.enrichment().fixed().to_vec(),

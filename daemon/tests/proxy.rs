@@ -16,16 +16,18 @@ use process::Daemon;
 use proto::flagd::sync::v1 as current;
 use proto::sync::v1 as legacy;
 use tokio::sync::watch;
-use tonic::service::Routes;
+use tonic::body::Body;
 use tonic::{Code, Status, Streaming};
+use tower::util::BoxCloneSyncService;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nothing of this may change on the way.
 const VERBATIM: &str =
     "{ \"flags\" : { \"a\": {\"$ref\": 1.50} },\n\"metadata\": {\"x\": null}, \"more\": [] }";
 
-type Client = current::flag_sync_service_client::FlagSyncServiceClient<Routes>;
-type Legacy = legacy::flag_sync_service_client::FlagSyncServiceClient<Routes>;
+type Wire = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, std::convert::Infallible>;
+type Client = current::flag_sync_service_client::FlagSyncServiceClient<Wire>;
+type Legacy = legacy::flag_sync_service_client::FlagSyncServiceClient<Wire>;
 
 struct World {
     folder: tempfile::TempDir,
@@ -40,8 +42,9 @@ fn world() -> World {
     put(folder.path(), VERBATIM);
     let (targets, close) = (Targets::open(hoistd::args::Environment::default()), watch::Sender::new(false));
     let streams = Arc::<Streams>::default();
-    let routes = routes(Proxy { targets: Arc::clone(&targets), closing: close.subscribe(), streams });
-    World { folder, targets, close, client: Client::new(routes.clone()), legacy: Legacy::new(routes) }
+    let wire =
+        Wire::new(routes(Proxy { targets: Arc::clone(&targets), closing: close.subscribe(), streams }));
+    World { folder, targets, close, client: Client::new(wire.clone()), legacy: Legacy::new(wire) }
 }
 
 /// Puts the document in place whole.

@@ -14,13 +14,12 @@ use proto::flagd::sync::v1 as current;
 use proto::sync::v1 as legacy;
 use proto::{Kind, Struct, Value};
 use serde_json::{Value as Json, json};
-use served::Served;
+use served::{Served, Wire};
 use tokio::sync::watch;
-use tonic::service::Routes;
 use tonic::{Code, Request, Streaming};
 
-type Client = current::flag_sync_service_client::FlagSyncServiceClient<Routes>;
-type Legacy = legacy::flag_sync_service_client::FlagSyncServiceClient<Routes>;
+type Client = current::flag_sync_service_client::FlagSyncServiceClient<Wire>;
+type Legacy = legacy::flag_sync_service_client::FlagSyncServiceClient<Wire>;
 
 const ONE: &str = r#"{"metadata":{"flagSetId":"set","owner":"team"},"$evaluators":{"joe":{"==":[{"var":"user"},"joe"]}},"flags":{
     "b":{"variants":{"on":true},"targeting":{"if":[{ "$ref" : "joe" },"on",null]},"state":"ENABLED","note":"dropped"},
@@ -38,7 +37,7 @@ struct World {
 async fn world(deadline: Option<Duration>, disable_metadata: bool) -> World {
     let served = Served::new(&[("one.json", ONE), ("two.json", TWO)], Enrichment::default()).await;
     let open = watch::Sender::new(true);
-    let routes = routes(Sync {
+    let wire = Wire::new(routes(Sync {
         store: served.store.clone(),
         context: vec![("region".to_owned(), "eu".to_owned())],
         open: open.subscribe(),
@@ -47,8 +46,8 @@ async fn world(deadline: Option<Duration>, disable_metadata: bool) -> World {
         disable_metadata,
         translations: Translations::Exact,
         streams: served.telemetry.streams.clone(),
-    });
-    World { served, open, client: Client::new(routes.clone()), legacy: Legacy::new(routes) }
+    }));
+    World { served, open, client: Client::new(wire.clone()), legacy: Legacy::new(wire) }
 }
 
 fn request(selector: &str) -> current::SyncFlagsRequest {
@@ -226,7 +225,7 @@ async fn flags_of_other_vendors_go_out_as_translations_that_say_how_true_they_ar
         (Translations::All, &["all", "pattern", "share"]),
     ] {
         let open = watch::Sender::new(true);
-        let mut client = Client::new(routes(Sync {
+        let mut client = Client::new(Wire::new(routes(Sync {
             store: std::sync::Arc::clone(&vendors),
             context: Vec::new(),
             open: open.subscribe(),
@@ -235,7 +234,7 @@ async fn flags_of_other_vendors_go_out_as_translations_that_say_how_true_they_ar
             disable_metadata: false,
             translations,
             streams: served.telemetry.streams.clone(),
-        }));
+        })));
         let answer = client.fetch_all_flags(current::FetchAllFlagsRequest::default()).await.expect("flags");
         let document: Json = serde_json::from_slice(&answer.into_inner().flag_configuration).expect("JSON");
         let flags = &document["flags"];

@@ -14,7 +14,11 @@ use http_body_util::{BodyExt, Full};
 use store::{Format, Memory, MemoryHandle, Origin, Settings, Source, Store};
 use tokio::sync::watch;
 use tonic::body::Body;
+use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
+
+/// A service that generated clients ask without a connection.
+pub type Wire = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
 
 /// A daemon's inside without ports.
 pub struct Served {

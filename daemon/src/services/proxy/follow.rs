@@ -1,10 +1,9 @@
 //! A client that follows a target. A slow one is sent what is true when it is ready for more.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 use store::{Relay, Relayed};
 use tokio::sync::watch;
 use tonic::Status;
@@ -22,9 +21,6 @@ pub(super) struct Follower {
     counted: Option<OpenStream>,
 }
 
-/// A stream of one service's messages.
-pub(super) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 impl Follower {
     pub(super) fn new(relay: Arc<Relay>, closing: watch::Receiver<bool>, counted: OpenStream) -> Self {
         let mut news = relay.subscribe();
@@ -34,12 +30,14 @@ impl Follower {
     }
 
     /// The stream, each document put in a message by `shape`.
-    pub(super) fn messages<T: 'static>(self, shape: fn(Bytes) -> T) -> Messages<T> {
-        let told = stream::unfold(self, |mut follower| async move {
+    pub(super) fn frames(
+        self,
+        shape: fn(Bytes) -> Bytes,
+    ) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
+        stream::unfold(self, move |mut follower| async move {
             let document = follower.next().await?;
-            Some((document, follower))
-        });
-        Box::pin(told.map(move |document| Ok(shape(document))))
+            Some((Ok(shape(document)), follower))
+        })
     }
 
     /// The next document that the client does not have; none when the proxy goes down. What is wrong with the origin

@@ -1,30 +1,26 @@
 //! The sync services as flagd-proxy offers them (contract 10): each request names a target, and gets its document as it is.
 //!
 //! ```text
-//! v1, legacy   the generated traits
-//! convert      a document as messages
-//! follow       a stream: the target's document at once, and each later one; only the latest counts
-//! targets      one follower of a target's origin for all who ask for it
+//! methods   the methods by their paths
+//! convert   a document as messages in their frames
+//! follow    a stream: the target's document at once, and each later one; only the latest counts
+//! targets   one follower of a target's origin for all who ask for it
 //! ```
 
 mod convert;
 mod follow;
-mod legacy;
+mod methods;
 mod targets;
-mod v1;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::flagd::sync::v1::flag_sync_service_server::FlagSyncServiceServer as V1;
-use proto::sync::v1::flag_sync_service_server::FlagSyncServiceServer as Legacy;
 use store::{Relay, Relayed};
 use tokio::sync::watch;
 use tonic::Status;
-use tonic::codec::CompressionEncoding::Gzip;
-use tonic::service::Routes;
 
+use super::grpc::{Grpc, Methods};
 use crate::telemetry::{End, Streams};
 use follow::Follower;
 pub use targets::Targets;
@@ -44,10 +40,8 @@ pub struct Proxy {
 }
 
 /// Both services as one.
-pub fn routes(proxy: Proxy) -> Routes {
-    Routes::new(V1::new(v1::Service(proxy.clone())).accept_compressed(Gzip))
-        .add_service(Legacy::new(legacy::Service(proxy)).accept_compressed(Gzip))
-        .prepare()
+pub fn routes(proxy: Proxy) -> Grpc<impl Methods> {
+    Grpc(proxy)
 }
 
 impl Proxy {

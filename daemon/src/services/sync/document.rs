@@ -1,26 +1,30 @@
 //! The document that clients get: written once per selector and generation, shared by all who ask.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use engine::{Flag, Selector, Snapshot};
+use proto::Struct;
 use sha2::{Digest, Sha256};
 use store::Store;
 use tonic::Status;
 
+use super::convert::Shape;
 use crate::config::Translations;
 
 /// How many selectors' documents of the newest generation are remembered.
 const REMEMBERED: usize = 256;
 
 /// Some flags as a flag document (contract 5.2).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Document {
     /// The JSON text.
-    pub(super) text: Bytes,
+    text: Bytes,
     /// SHA-256 of the text: equal documents are not sent twice.
     pub(super) digest: [u8; 32],
+    /// The text in the messages that were asked for, by shape.
+    frames: [OnceLock<Bytes>; Shape::COUNT],
 }
 
 /// Every selector's document.
@@ -34,7 +38,7 @@ pub(super) struct Documents {
 #[derive(Debug, Default)]
 struct Newest {
     generation: u64,
-    by_selector: HashMap<Arc<str>, Document>,
+    by_selector: HashMap<Arc<str>, Arc<Document>>,
 }
 
 impl Documents {
@@ -46,7 +50,7 @@ impl Documents {
     ///
     /// # Errors
     /// INVALID_ARGUMENT if it is no selector.
-    pub(super) fn now(&self, selector: &Arc<str>) -> Result<Document, Status> {
+    pub(super) fn now(&self, selector: &Arc<str>) -> Result<Arc<Document>, Status> {
         let parsed =
             Selector::parse(selector).map_err(|error| Status::invalid_argument(error.to_string()))?;
         // Written while the lock is held, so that of many who wait for the same text only one writes it.
@@ -57,11 +61,11 @@ impl Documents {
             newest.by_selector.clear();
         }
         if let Some(known) = newest.by_selector.get(selector) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
-        let document = Document::write(&snapshot, &parsed, self.translations);
+        let document = Arc::new(Document::write(&snapshot, &parsed, self.translations));
         if newest.by_selector.len() < REMEMBERED {
-            newest.by_selector.insert(Arc::clone(selector), document.clone());
+            newest.by_selector.insert(Arc::clone(selector), Arc::clone(&document));
         }
         Ok(document)
     }
@@ -90,6 +94,11 @@ impl Document {
             text.push_str(flag.definition());
         }
         text.push_str("}}");
-        Self { digest: Sha256::digest(&text).into(), text: text.into() }
+        Self { digest: Sha256::digest(&text).into(), text: text.into(), frames: Default::default() }
+    }
+
+    /// The document in a message, encoded when somebody asks first. `context` is the same for all who ask.
+    pub(super) fn frame(&self, shape: Shape, context: &Struct) -> Bytes {
+        self.frames[shape as usize].get_or_init(|| shape.frame(self.text.clone(), context)).clone()
     }
 }

@@ -2,21 +2,25 @@
 //!
 //! Only the latest counts: a client that reads slowly is sent what is true when it is ready for more.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt, stream};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use proto::Struct;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::Handler;
-use super::document::{Document, Documents};
+use super::convert::Shape;
+use super::document::Documents;
 use crate::telemetry::{End, OpenStream};
 
 /// One client's stream.
 pub(super) struct Follower {
     documents: Arc<Documents>,
+    context: Arc<Struct>,
+    shape: Shape,
     selector: Arc<str>,
     news: watch::Receiver<u64>,
     closing: watch::Receiver<bool>,
@@ -27,17 +31,16 @@ pub(super) struct Follower {
     over: bool,
 }
 
-/// A stream of one service's messages.
-pub(super) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 impl Follower {
-    pub(super) fn new(handler: &Handler, selector: Arc<str>, counted: OpenStream) -> Self {
+    pub(super) fn new(handler: &Handler, shape: Shape, selector: Arc<str>, counted: OpenStream) -> Self {
         let parts = &handler.parts;
         let mut news = parts.store.subscribe();
         // What is true now is news to the client.
         news.mark_changed();
         Self {
             documents: Arc::clone(&handler.documents),
+            context: Arc::clone(&handler.context),
+            shape,
             selector,
             news,
             closing: parts.closing.clone(),
@@ -48,21 +51,20 @@ impl Follower {
         }
     }
 
-    /// The stream, each document put in a message by `shape`.
-    pub(super) fn messages<T: 'static>(self, shape: impl Fn(Document) -> T + Send + 'static) -> Messages<T> {
-        let told = stream::unfold(self, |mut follower| async move {
-            let document = follower.next().await?;
-            Some((document, follower))
-        });
-        Box::pin(told.map(move |document| document.map(&shape)))
+    /// The stream, each document in its frame.
+    pub(super) fn frames(self) -> impl Stream<Item = Result<Bytes, Status>> + Send + 'static {
+        stream::unfold(self, |mut follower| async move {
+            let frame = follower.next().await?;
+            Some((frame, follower))
+        })
     }
 
-    async fn next(&mut self) -> Option<Result<Document, Status>> {
+    async fn next(&mut self) -> Option<Result<Bytes, Status>> {
         if self.over {
             return None;
         }
         let (end, status) = match self.wait().await {
-            Ok(document) => return Some(Ok(document)),
+            Ok(frame) => return Some(Ok(frame)),
             Err(end) => end,
         };
         self.over = true;
@@ -73,7 +75,7 @@ impl Follower {
     }
 
     /// The next document that the client does not have, or how the stream ends.
-    async fn wait(&mut self) -> Result<Document, (End, Option<Status>)> {
+    async fn wait(&mut self) -> Result<Bytes, (End, Option<Status>)> {
         loop {
             tokio::select! {
                 biased;
@@ -84,7 +86,7 @@ impl Follower {
                     let document = document.map_err(|status| (End::Error, Some(status)))?;
                     if self.sent != Some(document.digest) {
                         self.sent = Some(document.digest);
-                        return Ok(document);
+                        return Ok(document.frame(self.shape, &self.context));
                     }
                 }
                 () = alarm(self.deadline) => {

@@ -2,10 +2,10 @@
 //! (contract 5).
 //!
 //! ```text
-//! v1, legacy   the generated traits
-//! convert      the document as messages, the static context as a Struct
-//! follow       a stream: the whole document at once, and again whenever it is another one
-//! document     one shared text per selector and generation
+//! methods    the methods by their paths
+//! convert    the document as messages in their frames, the static context as a Struct
+//! follow     a stream: the whole document at once, and again whenever it is another one
+//! document   one shared text per selector and generation, and its frames
 //! ```
 //!
 //! How often clients ping is not policed: the HTTP/2 server answers every ping, which costs less than telling a client off.
@@ -13,23 +13,21 @@
 mod convert;
 mod document;
 mod follow;
-mod legacy;
-mod v1;
+mod methods;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use proto::flagd::sync::v1::flag_sync_service_server::FlagSyncServiceServer as V1;
-use proto::sync::v1::flag_sync_service_server::FlagSyncServiceServer as Legacy;
+use proto::Struct;
 use store::Store;
 use tokio::sync::watch;
 use tonic::Status;
-use tonic::codec::CompressionEncoding::Gzip;
-use tonic::service::Routes;
 
+use super::grpc::Grpc;
 use crate::config::Translations;
 use crate::telemetry::{End, Streams};
+use convert::Shape;
 use document::{Document, Documents};
 use follow::Follower;
 
@@ -58,24 +56,24 @@ pub struct Sync {
 }
 
 /// Both services as one.
-pub fn routes(parts: Sync) -> Routes {
+pub fn routes(parts: Sync) -> Grpc<impl super::grpc::Methods> {
     let documents = Arc::new(Documents::new(Arc::clone(&parts.store), parts.translations));
-    let handler = Handler { parts: Arc::new(parts), documents };
-    Routes::new(V1::new(v1::Service::new(handler.clone())).accept_compressed(Gzip))
-        .add_service(Legacy::new(legacy::Service(handler)).accept_compressed(Gzip))
-        .prepare()
+    let context = Arc::new(convert::context(&parts.context));
+    Grpc(Handler { parts: Arc::new(parts), documents, context })
 }
+
+/// The methods: `SyncFlags`, `FetchAllFlags` and `GetMetadata`, then the first two of `sync.v1`.
+pub(super) const METHODS: [&str; 5] = [
+    "/flagd.sync.v1.FlagSyncService/SyncFlags",
+    "/flagd.sync.v1.FlagSyncService/FetchAllFlags",
+    "/flagd.sync.v1.FlagSyncService/GetMetadata",
+    "/sync.v1.FlagSyncService/SyncFlags",
+    "/sync.v1.FlagSyncService/FetchAllFlags",
+];
 
 /// The label under which requests for `path` are counted.
 pub fn label(path: &str) -> &'static str {
-    const PATHS: [&str; 5] = [
-        "/flagd.sync.v1.FlagSyncService/SyncFlags",
-        "/flagd.sync.v1.FlagSyncService/FetchAllFlags",
-        "/flagd.sync.v1.FlagSyncService/GetMetadata",
-        "/sync.v1.FlagSyncService/SyncFlags",
-        "/sync.v1.FlagSyncService/FetchAllFlags",
-    ];
-    PATHS.into_iter().find(|known| *known == path).unwrap_or("other")
+    METHODS.into_iter().find(|known| *known == path).unwrap_or("other")
 }
 
 /// The one handler behind both services.
@@ -83,11 +81,13 @@ pub fn label(path: &str) -> &'static str {
 struct Handler {
     parts: Arc<Sync>,
     documents: Arc<Documents>,
+    /// The static attributes as messages carry them.
+    context: Arc<Struct>,
 }
 
 impl Handler {
     /// The selected flags as of now.
-    async fn fetch(&self, headers: &HeaderMap, body_selector: &str) -> Result<Document, Status> {
+    async fn fetch(&self, headers: &HeaderMap, body_selector: &str) -> Result<Arc<Document>, Status> {
         self.opened().await?;
         self.documents.now(&selector(headers, body_selector)?)
     }
@@ -95,6 +95,7 @@ impl Handler {
     /// A stream of the selected flags.
     async fn follow(
         &self,
+        shape: Shape,
         headers: &HeaderMap,
         body_selector: &str,
         provider: &str,
@@ -106,7 +107,7 @@ impl Handler {
             self.opened().await.map(|()| selector)
         };
         match opened.await {
-            Ok(selector) => Ok(Follower::new(self, selector, counted)),
+            Ok(selector) => Ok(Follower::new(self, shape, selector, counted)),
             Err(status) => {
                 counted.end(End::Error);
                 Err(status)
