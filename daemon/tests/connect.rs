@@ -3,27 +3,22 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read, Write};
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use futures_util::stream::{self, Stream, StreamExt};
-use hoistd::services::connect::{StackOptions, decode_request, evaluation_stack};
+use futures_util::stream::{self, StreamExt};
+use hoistd::services::connect::{Frames, Methods, StackOptions, decode_request, evaluation_stack};
 use hoistd::services::cors::Origins;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
 use proto::Struct;
-use proto::flagd::evaluation::v1::service_server::{Service, ServiceServer};
 use proto::flagd::evaluation::v1::{
-    AnyFlag, EventStreamRequest, EventStreamResponse, ResolveAllRequest, ResolveAllResponse,
-    ResolveBooleanRequest, ResolveBooleanResponse, ResolveFloatRequest, ResolveFloatResponse,
-    ResolveIntRequest, ResolveIntResponse, ResolveObjectRequest, ResolveObjectResponse, ResolveStringRequest,
-    ResolveStringResponse, any_flag,
+    AnyFlag, EventStreamResponse, ResolveAllRequest, ResolveAllResponse, ResolveBooleanRequest,
+    ResolveBooleanResponse, ResolveFloatResponse, ResolveIntResponse, any_flag,
 };
 use serde_json::{Value as Json, json};
-use tonic::service::Routes;
-use tonic::{Request as Call, Response as Answer, Status};
+use tonic::Status;
 use tower::ServiceExt;
 
 const BOOLEAN: &str = "/flagd.evaluation.v1.Service/ResolveBoolean";
@@ -31,27 +26,20 @@ const EVENTS: &str = "/flagd.evaluation.v1.Service/EventStream";
 const LIMIT: usize = 1000;
 
 /// Answers `true` to the flag `on`, with the context as metadata, and fails for any other.
+#[derive(Clone)]
 struct Echo;
 
 fn reason() -> String {
     "STATIC".into()
 }
 
-#[tonic::async_trait]
-impl Service for Echo {
-    async fn resolve_all(&self, call: Call<ResolveAllRequest>) -> Result<Answer<ResolveAllResponse>, Status> {
-        let value = Some(any_flag::Value::DoubleValue(1.0));
-        let flag =
-            AnyFlag { reason: reason(), variant: "one".into(), value, metadata: Some(Struct::default()) };
-        let metadata = Some(Struct::decode(call.into_inner().context).unwrap());
-        Ok(Answer::new(ResolveAllResponse { flags: [("n".to_owned(), flag)].into(), metadata }))
-    }
+fn frame(message: &impl Message) -> Bytes {
+    envelope(0, &message.encode_to_vec()).into()
+}
 
-    async fn resolve_boolean(
-        &self,
-        call: Call<ResolveBooleanRequest>,
-    ) -> Result<Answer<ResolveBooleanResponse>, Status> {
-        let request = call.into_inner();
+impl Echo {
+    async fn boolean(message: Bytes) -> Result<Bytes, Status> {
+        let request = ResolveBooleanRequest::decode(message).unwrap();
         if request.flag_key == "slow" {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
@@ -59,56 +47,44 @@ impl Service for Echo {
             return Err(Status::not_found("Flag not found"));
         }
         let metadata = Some(Struct::decode(request.context).unwrap());
-        Ok(Answer::new(ResolveBooleanResponse {
-            value: true,
-            reason: reason(),
-            variant: "on".into(),
-            metadata,
-        }))
+        let answer = ResolveBooleanResponse { value: true, reason: reason(), variant: "on".into(), metadata };
+        Ok(frame(&answer))
     }
 
-    async fn resolve_string(
-        &self,
-        _: Call<ResolveStringRequest>,
-    ) -> Result<Answer<ResolveStringResponse>, Status> {
-        Err(Status::invalid_argument("Type mismatch error"))
+    fn all(message: Bytes) -> Bytes {
+        let value = Some(any_flag::Value::DoubleValue(1.0));
+        let flag =
+            AnyFlag { reason: reason(), variant: "one".into(), value, metadata: Some(Struct::default()) };
+        let request = ResolveAllRequest::decode(message).unwrap();
+        let metadata = Some(Struct::decode(request.context).unwrap());
+        frame(&ResolveAllResponse { flags: [("n".to_owned(), flag)].into(), metadata })
+    }
+}
+
+impl Methods for Echo {
+    async fn one(&self, path: &'static str, _: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+        match path.rsplit('/').next().unwrap() {
+            "ResolveAll" => Ok(Self::all(message)),
+            "ResolveBoolean" => Self::boolean(message).await,
+            "ResolveString" => Err(Status::invalid_argument("Type mismatch error")),
+            "ResolveFloat" => Ok(frame(&ResolveFloatResponse { value: 10.0, ..Default::default() })),
+            "ResolveInt" => Ok(frame(&ResolveIntResponse { value: 10, ..Default::default() })),
+            _ => Err(Status::data_loss("Error parsing input or configuration")),
+        }
     }
 
-    async fn resolve_float(
-        &self,
-        _: Call<ResolveFloatRequest>,
-    ) -> Result<Answer<ResolveFloatResponse>, Status> {
-        Ok(Answer::new(ResolveFloatResponse { value: 10.0, ..Default::default() }))
-    }
-
-    async fn resolve_int(&self, _: Call<ResolveIntRequest>) -> Result<Answer<ResolveIntResponse>, Status> {
-        Ok(Answer::new(ResolveIntResponse { value: 10, ..Default::default() }))
-    }
-
-    async fn resolve_object(
-        &self,
-        _: Call<ResolveObjectRequest>,
-    ) -> Result<Answer<ResolveObjectResponse>, Status> {
-        Err(Status::data_loss("Error parsing input or configuration"))
-    }
-
-    type EventStreamStream = Pin<Box<dyn Stream<Item = Result<EventStreamResponse, Status>> + Send>>;
-
-    async fn event_stream(
-        &self,
-        call: Call<EventStreamRequest>,
-    ) -> Result<Answer<Self::EventStreamStream>, Status> {
-        let selector = call.metadata().get("flagd-selector").map(|value| value.to_str().unwrap().to_owned());
-        if selector.as_deref() == Some("bad") {
+    fn many(&self, _: &'static str, headers: &HeaderMap, _: Bytes) -> Result<Frames, Status> {
+        let selector = headers.get("flagd-selector").map(|value| value.to_str().unwrap());
+        if selector == Some("bad") {
             return Err(Status::invalid_argument("invalid selector"));
         }
         let ready = EventStreamResponse { r#type: "provider_ready".into(), data: Some(Struct::default()) };
         let alive = EventStreamResponse { r#type: "keep_alive".into(), data: None };
-        let events = stream::iter([Ok(ready), Ok(alive)]);
-        Ok(Answer::new(match selector.as_deref() {
+        let events = stream::iter([Ok(frame(&ready)), Ok(frame(&alive))]);
+        Ok(match selector {
             Some("for ever") => events.chain(stream::pending()).boxed(),
             _ => events.boxed(),
-        }))
+        })
     }
 }
 
@@ -116,7 +92,7 @@ type Reply = (u16, HeaderMap, Bytes, Option<HeaderMap>);
 
 async fn send(request: Request<Full<Bytes>>) -> Reply {
     let options = StackOptions { origins: Origins::Any, body_bytes: Some(LIMIT) };
-    let stack = evaluation_stack(Routes::new(ServiceServer::new(Echo)), options);
+    let stack = evaluation_stack(Echo, options);
     let answer: Response<_> = stack.oneshot(request).await.unwrap();
     let (head, body) = answer.into_parts();
     let body = body.collect().await.unwrap();
@@ -396,8 +372,7 @@ async fn cors_is_open_or_listed() {
     assert_eq!((status, headers.len(), headers["vary"].to_str().unwrap()), (204, 1, vary));
 
     let origins = Origins::from_list(&["https://*.example.com".to_owned(), "http://b".to_owned()]);
-    let stack =
-        evaluation_stack(Routes::new(ServiceServer::new(Echo)), StackOptions { origins, body_bytes: None });
+    let stack = evaluation_stack(Echo, StackOptions { origins, body_bytes: None });
     for (origin, is_allowed) in [("https://a.example.com", true), ("http://b", true), ("http://a", false)] {
         let request = Request::post(BOOLEAN).header("origin", origin).body(Full::<Bytes>::default()).unwrap();
         let headers = stack.clone().oneshot(request).await.unwrap().into_parts().0.headers;

@@ -7,20 +7,21 @@ mod served;
 use std::time::Duration;
 
 use hoistd::light::Enrichment;
-use hoistd::services::evaluation::{Evaluation, routes};
+use hoistd::services::connect::{StackOptions, evaluation_stack};
+use hoistd::services::cors::Origins;
+use hoistd::services::evaluation::{Evaluation, methods};
 use prost::Message;
 use proto::flagd::evaluation::{v1, v2};
 use proto::schema::v1 as schema;
 use proto::{Kind, Struct, Value};
 use serde_json::json;
-use served::Served;
-use tonic::service::Routes;
+use served::{Served, Wire};
 use tonic::{Code, Request, Status, Streaming};
 use v1::any_flag::Value as Any;
 
-type V1 = v1::service_client::ServiceClient<Routes>;
-type V2 = v2::service_client::ServiceClient<Routes>;
-type Schema = schema::service_client::ServiceClient<Routes>;
+type V1 = v1::service_client::ServiceClient<Wire>;
+type V2 = v2::service_client::ServiceClient<Wire>;
+type Schema = schema::service_client::ServiceClient<Wire>;
 
 const FLAGS: &str = r#"{"metadata":{"flagSetId":"set","owner":"team"},"flags":{
     "static":{"state":"ENABLED","defaultVariant":"on","variants":{"on":true,"off":false},"metadata":{"owner":"me","gone":null}},
@@ -55,14 +56,16 @@ struct Clients {
 impl Clients {
     async fn of(sources: &[(&str, &str)], enrichment: Enrichment, deadline: Option<Duration>) -> Self {
         let served = Served::new(sources, enrichment).await;
-        let routes = routes(&Evaluation {
+        let methods = methods(&Evaluation {
             ask: served.ask.clone(),
             store: served.store.clone(),
             closing: served.closing.subscribe(),
             stream_deadline: deadline,
         });
-        let (v1, v2) = (V1::new(routes.clone()), V2::new(routes.clone()));
-        Self { served, v1, v2, schema: Schema::new(routes) }
+        let options = StackOptions { origins: Origins::Any, body_bytes: None };
+        let wire = Wire::new(evaluation_stack(methods, options));
+        let (v1, v2) = (V1::new(wire.clone()), V2::new(wire.clone()));
+        Self { served, v1, v2, schema: Schema::new(wire) }
     }
 
     async fn plain() -> Self {

@@ -25,7 +25,7 @@ pub(super) enum Shape {
 
 /// A method: where it is asked, and how its messages read in JSON.
 pub(super) struct Method {
-    path: &'static str,
+    pub(super) path: &'static str,
     pub(super) kind: Kind,
     pub(super) shape: Shape,
     /// From an encoded answer to JSON.

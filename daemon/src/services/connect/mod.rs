@@ -1,16 +1,16 @@
-//! gRPC, gRPC-Web and Connect on one port, over one gRPC service.
+//! gRPC, gRPC-Web and Connect on one port, over one set of methods.
 //!
 //! ```text
 //! method    path -> kind, shape, JSON                                   404, 405
 //! dialect   content type -> protocol and codec; compression; deadline   415
 //! read      body -> one encoded message, capped                         400, 429, 501 ...
-//!           the service, asked in gRPC within the process
-//! write     its answer -> unary or stream, JSON or protobuf, gzip or plain
+//!           the methods: an encoded message in, gRPC frames out
+//! write     frames -> unary or stream, JSON or protobuf, gzip or plain
 //! fault     an error in each protocol's words
 //! ```
 //!
 //! Every method of the evaluation services has one request message, so the body is read whole, within a limit, before the
-//! service is asked; the service itself sees plain, uncompressed gRPC. An answer to a gRPC client that wants no compression is
+//! method is asked; the methods see plain, uncompressed protobuf. A frame for a gRPC client that wants no compression is
 //! passed on as it is. What is not here: evaluation, CORS ([`super::cors`]), connections and their limits ([`crate::listen`]).
 
 mod dialect;
@@ -27,18 +27,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_util::Stream;
 use http::request::Parts;
-use http::{HeaderValue, Method as Verb, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, header};
 use http_body_util::Full;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use self::dialect::{Dialect, Gzip, Protocol};
 use self::method::{Kind, Method};
 use self::write::Recoded;
 use super::cors::{Cors, Origins};
+use super::grpc;
 
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
@@ -51,12 +53,30 @@ pub struct StackOptions {
     pub body_bytes: Option<usize>,
 }
 
-/// Makes gRPC evaluation services (tonic's `Routes`) speak gRPC, gRPC-Web and Connect, with CORS.
-///
-/// The services must accept messages of any size: the limit is kept here, and a request in JSON grows when it is encoded.
-pub fn evaluation_stack<S>(services: S, options: StackOptions) -> Cors<Connect<S>> {
+/// The frames of a stream, or the status it ends with.
+pub type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
+
+/// Methods whose requests are one encoded message each, and whose answers are messages in gRPC frames, uncompressed.
+pub trait Methods: Clone + Send + Sync + 'static {
+    /// Answers a method that gives one message.
+    fn one(
+        &self,
+        path: &'static str,
+        headers: &HeaderMap,
+        message: Bytes,
+    ) -> impl Future<Output = Result<Bytes, Status>> + Send;
+
+    /// Opens the stream of a method that gives many.
+    ///
+    /// # Errors
+    /// The status that the call ends with at once.
+    fn many(&self, path: &'static str, headers: &HeaderMap, message: Bytes) -> Result<Frames, Status>;
+}
+
+/// Makes methods speak gRPC, gRPC-Web and Connect, with CORS.
+pub fn evaluation_stack<M: Methods>(methods: M, options: StackOptions) -> Cors<Connect<M>> {
     let limit = options.body_bytes.unwrap_or(usize::MAX);
-    Cors::new(Connect { services, limit }, options.origins)
+    Cors::new(Connect { methods, limit }, options.origins)
 }
 
 /// The label under which requests for `path` are counted.
@@ -79,15 +99,14 @@ pub fn decode_request(path: &str, content_type: &str, is_packed: bool, body: Byt
 
 /// See [`evaluation_stack`].
 #[derive(Clone, Debug)]
-pub struct Connect<S> {
-    services: S,
+pub struct Connect<M> {
+    methods: M,
     limit: usize,
 }
 
-impl<S, B> Service<Request<B>> for Connect<S>
+impl<M, B> Service<Request<B>> for Connect<M>
 where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
+    M: Methods,
     B: http_body::Body<Data = Bytes, Error: Display + Send> + Send + 'static,
 {
     type Response = Response<Body>;
@@ -129,10 +148,7 @@ fn out_of_time() -> Status {
     Status::deadline_exceeded("context deadline exceeded")
 }
 
-impl<S> Connect<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
-{
+impl<M: Methods> Connect<M> {
     async fn answer<B>(self, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes, Error: Display + Send>,
@@ -150,109 +166,84 @@ where
             Ok(call) => self.carry_out(call, head, body).await,
             Err(status) => Err(status),
         };
-        answer.unwrap_or_else(|status| fault::answer(status, dialect))
+        match answer {
+            Ok(answer) => answer,
+            Err(status) => fault::answer(status, dialect),
+        }
     }
 
     async fn carry_out<B>(self, call: Call, head: Parts, body: B) -> Result<Response<Body>, Status>
     where
         B: http_body::Body<Data = Bytes, Error: Display + Send>,
     {
-        let protocol = call.dialect.protocol;
         let asked = async {
-            let body = read::body(body, protocol, self.limit).await?;
+            let body = read::body(body, call.dialect.protocol, self.limit).await?;
             let message = read::message(&body, call.method, call.dialect, call.gzip, self.limit)?;
-            let request =
-                Request::from_parts(inner_head(head), Body::new(Full::new(inner_body(&body, message))));
-            let Ok(answer) = self.services.oneshot(request).await;
-            match Status::from_header_map(answer.headers()) {
-                Some(status) if status.code() != tonic::Code::Ok => Err(status),
-                _ => Ok(answer),
+            match call.method.kind {
+                Kind::Unary => {
+                    let frame = self.methods.one(call.method.path, &head.headers, message).await?;
+                    call.say(frame)
+                }
+                Kind::Stream => {
+                    let frames = self.methods.many(call.method.path, &head.headers, message)?;
+                    Ok(call.say_many(frames))
+                }
             }
         };
-        let answer = match call.patience {
+        let body = match call.patience {
             Some(patience) => {
                 tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(out_of_time()))?
             }
             None => asked.await?,
         };
-        let (head, body) = answer.into_parts();
-        let body = call.say(body).await?;
-        Ok(Response::from_parts(outer_head(head, call.dialect, call.gzip), body))
+        Ok(call.answer(body))
     }
 }
 
 impl Call {
-    /// The service's answer as the client reads it.
-    async fn say(&self, body: Body) -> Result<Body, Status> {
-        let Self { method, dialect, gzip, patience } = *self;
+    /// One message as the client reads it.
+    fn say(&self, frame: Bytes) -> Result<Body, Status> {
+        let Self { method, dialect, gzip, .. } = *self;
         Ok(match dialect.protocol {
             Protocol::ConnectUnary => {
-                let message = write::only_message(body).await?;
-                Body::new(Full::new(write::encode(message, method, dialect.codec, gzip.answer)?))
+                Body::new(Full::new(write::encode(grpc::message(frame), method, dialect.codec, gzip.answer)?))
             }
-            Protocol::Grpc if is_passed_on(dialect, gzip, method.kind, patience) => body,
-            _ => Body::new(Recoded {
-                body,
-                method,
-                dialect,
-                is_packed: gzip.answer,
-                deadline: patience
-                    .filter(|_| method.kind == Kind::Stream)
-                    .map(tokio::time::sleep)
-                    .map(Box::pin),
-                frames: BytesMut::new(),
-                is_over: false,
-            }),
+            Protocol::Grpc if self.passes_on() => Body::new(grpc::Single::new(frame)),
+            _ => self.say_many(Box::pin(futures_util::stream::iter([Ok(frame)]))),
         })
     }
-}
 
-/// Whether the service's answer is what the client wants, byte for byte.
-fn is_passed_on(dialect: &Dialect, gzip: Gzip, kind: Kind, patience: Option<Duration>) -> bool {
-    let ends_itself = kind == Kind::Unary || patience.is_none();
-    dialect.codec == dialect::Codec::Proto && !gzip.answer && ends_itself
-}
+    /// Messages as the client reads them.
+    fn say_many(&self, frames: Frames) -> Body {
+        let Self { method, dialect, gzip, patience } = *self;
+        let deadline = patience.filter(|_| method.kind == Kind::Stream);
+        Body::new(Recoded {
+            frames,
+            method,
+            dialect,
+            is_packed: gzip.answer,
+            passes_on: self.passes_on(),
+            deadline: deadline.map(tokio::time::sleep).map(Box::pin),
+            is_over: false,
+        })
+    }
 
-/// The head of the request to the service: the client's headers, but for those that speak of its protocol.
-fn inner_head(mut head: Parts) -> Parts {
-    head.version = Version::HTTP_2;
-    let foreign = [
-        header::CONTENT_LENGTH,
-        header::CONTENT_ENCODING,
-        header::ACCEPT_ENCODING,
-        header::TRANSFER_ENCODING,
-        header::CONNECTION,
-    ];
-    for name in foreign {
-        head.headers.remove(name);
+    /// Whether frames are what the client wants, byte for byte.
+    fn passes_on(&self) -> bool {
+        let envelopes = self.dialect.protocol != Protocol::ConnectUnary;
+        envelopes && self.dialect.codec == dialect::Codec::Proto && !self.gzip.answer
     }
-    for name in ["grpc-encoding", "grpc-accept-encoding", "grpc-timeout"] {
-        head.headers.remove(name);
-    }
-    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    head
-}
 
-/// The body of the request to the service: the client's own, if it is the message in an envelope already.
-fn inner_body(body: &Bytes, message: Bytes) -> Bytes {
-    let is_enveloped = body.len() == read::PREFIX + message.len()
-        && body.first() == Some(&0)
-        && body[read::PREFIX..].as_ptr() == message.as_ptr();
-    if is_enveloped { body.clone() } else { write::frame(0, &message).into() }
-}
-
-/// The head of the answer to the client.
-fn outer_head(mut head: http::response::Parts, dialect: &Dialect, gzip: Gzip) -> http::response::Parts {
-    let (encoding, accepted) = dialect.protocol.encoding_headers();
-    head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(dialect.content_type));
-    head.headers.insert(accepted, GZIP);
-    if gzip.answer {
-        head.headers.insert(encoding, GZIP);
+    /// The whole answer, its head as the protocol has it.
+    fn answer(&self, body: Body) -> Response<Body> {
+        let (encoding, accepted) = self.dialect.protocol.encoding_headers();
+        let mut answer = Response::new(body);
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.dialect.content_type));
+        headers.insert(accepted, GZIP);
+        if self.gzip.answer {
+            headers.insert(encoding, GZIP);
+        }
+        answer
     }
-    if !matches!(dialect.protocol, Protocol::Grpc) {
-        head.headers.remove(Status::GRPC_STATUS);
-        head.headers.remove(Status::GRPC_MESSAGE);
-    }
-    head
 }

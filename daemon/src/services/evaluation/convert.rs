@@ -7,7 +7,7 @@ use tonic::Status;
 use crate::ask::{Outcome, Refusal, Type};
 
 /// A typed request for one flag.
-pub(super) trait Question {
+pub(super) trait Question: prost::Message + Default {
     /// What the answer's value is.
     type Value: FromVariant;
     /// The response message.

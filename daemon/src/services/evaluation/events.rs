@@ -5,12 +5,11 @@
 //! generation, however many streams wait for them.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use engine::{Selector, Snapshot};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use proto::Struct;
 use store::{Store, diff};
 use tokio::sync::watch;
@@ -18,6 +17,8 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::convert::changes;
+use crate::services::connect::Frames;
+use crate::services::grpc;
 
 /// How long a stream is silent before it gives a sign of life.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -179,17 +180,14 @@ pub(super) struct Listener {
     deadline: Option<Instant>,
 }
 
-/// A stream of one version's events.
-pub(super) type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
 impl Listener {
     /// The stream in the shape of a version.
-    pub(super) fn events<T: From<Event> + 'static>(self) -> Events<T> {
+    pub(super) fn frames<T: From<Event> + prost::Message>(self) -> Frames {
         let told = stream::unfold(self, |mut listener| async move {
             let event = listener.next().await?;
             Some((event, listener))
         });
-        Box::pin(told.map(|event| event.map(T::from)))
+        Box::pin(told.map(|event| event.map(|event| grpc::frame(&T::from(event)))))
     }
 
     async fn next(&mut self) -> Option<Result<Event, Status>> {

@@ -3,17 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::{Flag, Selector};
 use http::HeaderMap;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
 use super::convert::{Answer, Item, Question, Scalar, invalid, reflection};
 use super::events::{Hub, Listener};
 use crate::ask::{Ask, Type};
 use crate::light::{Body, Light};
+use crate::services::connect::Frames;
+use crate::services::grpc;
 
 /// The header that says which flags a request means.
 const SELECTOR: &str = "flagd-selector";
+
+/// A version of the service.
+pub(super) struct Version {
+    /// How the paths of its methods begin.
+    pub(super) service: &'static str,
+    /// The methods that give one message, by their paths.
+    pub(super) procedures: &'static [(&'static str, Procedure)],
+    /// `EventStream`.
+    pub(super) events: fn(Listener) -> Frames,
+}
+
+/// Answers an encoded request with a message in its frame.
+pub(super) type Procedure = fn(&Handler, &HeaderMap, Bytes) -> Result<Bytes, Status>;
 
 /// Answers requests of one version.
 #[derive(Clone, Debug)]
@@ -35,15 +51,14 @@ pub(super) struct Everything {
 
 impl Handler {
     /// Answers for one flag.
-    pub(super) fn one<Q: Question>(&self, request: Request<Q>) -> Result<Response<Q::Answer>, Status> {
-        let (metadata, _, question) = request.into_parts();
-        let headers = metadata.into_headers();
-        let selector = selector(&headers)?;
+    pub(super) fn one<Q: Question>(&self, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+        let question: Q = read(message)?;
+        let selector = selector(headers)?;
         let (key, context) = question.parts();
-        let light = self.light(context, &headers);
+        let light = self.light(context, headers);
         let answer =
             self.ask.one(key, &selector, Q::VALUE, &light, |outcome| Answer::new(outcome, &selector));
-        Ok(Response::new(Q::render(answer.map_err(invalid)??)?))
+        Ok(grpc::frame(&Q::render(answer.map_err(invalid)??)?))
     }
 
     /// Answers for every flag that has a value of a type that the services know (contract 3.9).
@@ -71,6 +86,14 @@ impl Handler {
     fn light<'r>(&self, context: &'r [u8], headers: &'r HeaderMap) -> Light<'r> {
         Light { body: Body::Struct(context), headers: self.maps_headers.then_some(headers) }
     }
+}
+
+/// The request in an encoded message, whose form was checked before.
+///
+/// # Errors
+/// It is none.
+pub(super) fn read<Q: prost::Message + Default>(message: Bytes) -> Result<Q, Status> {
+    Q::decode(message).map_err(invalid)
 }
 
 /// The request's selector: the first such header, without one none (contract 3.11).

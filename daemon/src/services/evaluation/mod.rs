@@ -1,7 +1,7 @@
 //! Remote evaluation over gRPC: `flagd.evaluation.v1`, `flagd.evaluation.v2` and `schema.v1` (contract 3).
 //!
 //! ```text
-//! v1, v2, schema_v1   the generated traits, line by line to the one handler
+//! v1, v2, schema_v1   their methods, line by line to the one handler
 //! handle              selector and context from the request, the question to `ask`
 //! convert             outcomes to protobuf: what a missing value means is said here, per version
 //! events              EventStream: readiness, changes, signs of life, farewell
@@ -17,16 +17,16 @@ mod v2;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::flagd::evaluation::v1::service_server::ServiceServer as V1;
-use proto::flagd::evaluation::v2::service_server::ServiceServer as V2;
-use proto::schema::v1::service_server::ServiceServer as SchemaV1;
+use bytes::Bytes;
+use http::HeaderMap;
 use store::Store;
 use tokio::sync::watch;
-use tonic::service::Routes;
+use tonic::Status;
 
+use super::connect::{Frames, Methods};
 use crate::ask::Ask;
 use events::Hub;
-use handle::Handler;
+use handle::{Handler, Version};
 
 /// What remote evaluation is built from.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Evaluation {
 }
 
 /// The three services as one. Sizes and compression are the business of [`connect`](super::connect), which stands before them.
-pub fn routes(parts: &Evaluation) -> Routes {
+pub fn methods(parts: &Evaluation) -> impl Methods + use<> {
     let hub = Arc::new(Hub::new(Arc::clone(&parts.store), parts.closing.clone()));
     let current = Handler {
         ask: parts.ask.clone(),
@@ -53,8 +53,37 @@ pub fn routes(parts: &Evaluation) -> Routes {
     };
     let first =
         Handler { maps_headers: false, lists_untyped: true, stream_deadline: None, ..current.clone() };
-    Routes::new(V1::new(v1::Service(current.clone())).max_decoding_message_size(usize::MAX))
-        .add_service(V2::new(v2::Service(current)).max_decoding_message_size(usize::MAX))
-        .add_service(SchemaV1::new(schema_v1::Service(first)).max_decoding_message_size(usize::MAX))
-        .prepare()
+    Versions(Arc::new([
+        (&v2::VERSION, current.clone()),
+        (&v1::VERSION, current),
+        (&schema_v1::VERSION, first),
+    ]))
+}
+
+/// The versions of the service and who answers for each.
+#[derive(Clone)]
+struct Versions(Arc<[(&'static Version, Handler); 3]>);
+
+impl Methods for Versions {
+    async fn one(&self, path: &'static str, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+        let (version, handler) = self.at(path)?;
+        let procedure = version.procedures.iter().find(|(name, _)| *name == path);
+        let (_, answer) = procedure.ok_or_else(unknown)?;
+        answer(handler, headers, message)
+    }
+
+    fn many(&self, path: &'static str, headers: &HeaderMap, _: Bytes) -> Result<Frames, Status> {
+        let (version, handler) = self.at(path)?;
+        Ok((version.events)(handler.listen(headers)?))
+    }
+}
+
+impl Versions {
+    fn at(&self, path: &str) -> Result<&(&'static Version, Handler), Status> {
+        self.0.iter().find(|(version, _)| path.starts_with(version.service)).ok_or_else(unknown)
+    }
+}
+
+fn unknown() -> Status {
+    Status::unimplemented("unknown method")
 }

@@ -1,16 +1,18 @@
 //! `flagd.evaluation.v1`: a value is always present, a flag without one is not found.
 
+use bytes::Bytes;
+use http::HeaderMap;
 use proto::flagd::evaluation::v1::{
-    AnyFlag, EventStreamRequest, EventStreamResponse, ResolveAllRequest, ResolveAllResponse,
-    ResolveBooleanRequest, ResolveBooleanResponse, ResolveFloatRequest, ResolveFloatResponse,
-    ResolveIntRequest, ResolveIntResponse, ResolveObjectRequest, ResolveObjectResponse, ResolveStringRequest,
-    ResolveStringResponse, any_flag, service_server,
+    AnyFlag, EventStreamResponse, ResolveAllRequest, ResolveAllResponse, ResolveBooleanRequest,
+    ResolveBooleanResponse, ResolveFloatRequest, ResolveFloatResponse, ResolveIntRequest, ResolveIntResponse,
+    ResolveObjectRequest, ResolveObjectResponse, ResolveStringRequest, ResolveStringResponse, any_flag,
 };
-use tonic::{Request, Response, Status};
+use tonic::Status;
 
 use super::convert::{self, Item, Scalar, question};
-use super::events::{Event, Events};
-use super::handle::{Everything, Handler};
+use super::events::{Event, Listener};
+use super::handle::{Everything, Handler, Version, read};
+use crate::services::grpc;
 
 question!(ResolveBooleanRequest -> ResolveBooleanResponse(bool), convert::v1);
 question!(ResolveStringRequest -> ResolveStringResponse(String), convert::v1);
@@ -18,54 +20,25 @@ question!(ResolveFloatRequest -> ResolveFloatResponse(f64), convert::v1);
 question!(ResolveIntRequest -> ResolveIntResponse(i64), convert::v1);
 question!(ResolveObjectRequest -> ResolveObjectResponse(proto::Struct), convert::v1);
 
-/// The service of this version.
-pub(super) struct Service(pub(super) Handler);
+/// This version.
+pub(super) static VERSION: Version = Version {
+    service: "/flagd.evaluation.v1.Service/",
+    procedures: &[
+        ("/flagd.evaluation.v1.Service/ResolveBoolean", Handler::one::<ResolveBooleanRequest>),
+        ("/flagd.evaluation.v1.Service/ResolveString", Handler::one::<ResolveStringRequest>),
+        ("/flagd.evaluation.v1.Service/ResolveFloat", Handler::one::<ResolveFloatRequest>),
+        ("/flagd.evaluation.v1.Service/ResolveInt", Handler::one::<ResolveIntRequest>),
+        ("/flagd.evaluation.v1.Service/ResolveObject", Handler::one::<ResolveObjectRequest>),
+        ("/flagd.evaluation.v1.Service/ResolveAll", resolve_all),
+    ],
+    events: Listener::frames::<EventStreamResponse>,
+};
 
-type Answered<T> = Result<Response<T>, Status>;
-
-#[tonic::async_trait]
-impl service_server::Service for Service {
-    async fn resolve_all(&self, request: Request<ResolveAllRequest>) -> Answered<ResolveAllResponse> {
-        let (metadata, _, request) = request.into_parts();
-        let Everything { items, metadata } = self.0.all(&request.context, &metadata.into_headers())?;
-        let flags = items.into_iter().map(|(key, item)| (key, item.into())).collect();
-        Ok(Response::new(ResolveAllResponse { flags, metadata: Some(metadata) }))
-    }
-
-    async fn resolve_boolean(
-        &self,
-        request: Request<ResolveBooleanRequest>,
-    ) -> Answered<ResolveBooleanResponse> {
-        self.0.one(request)
-    }
-
-    async fn resolve_string(
-        &self,
-        request: Request<ResolveStringRequest>,
-    ) -> Answered<ResolveStringResponse> {
-        self.0.one(request)
-    }
-
-    async fn resolve_float(&self, request: Request<ResolveFloatRequest>) -> Answered<ResolveFloatResponse> {
-        self.0.one(request)
-    }
-
-    async fn resolve_int(&self, request: Request<ResolveIntRequest>) -> Answered<ResolveIntResponse> {
-        self.0.one(request)
-    }
-
-    async fn resolve_object(
-        &self,
-        request: Request<ResolveObjectRequest>,
-    ) -> Answered<ResolveObjectResponse> {
-        self.0.one(request)
-    }
-
-    type EventStreamStream = Events<EventStreamResponse>;
-
-    async fn event_stream(&self, request: Request<EventStreamRequest>) -> Answered<Self::EventStreamStream> {
-        Ok(Response::new(self.0.listen(request.metadata().as_ref())?.events()))
-    }
+fn resolve_all(handler: &Handler, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+    let request: ResolveAllRequest = read(message)?;
+    let Everything { items, metadata } = handler.all(&request.context, headers)?;
+    let flags = items.into_iter().map(|(key, item)| (key, item.into())).collect();
+    Ok(grpc::frame(&ResolveAllResponse { flags, metadata: Some(metadata) }))
 }
 
 impl From<Event> for EventStreamResponse {
