@@ -89,6 +89,57 @@ async fn an_unchanged_document_is_asked_for_by_its_etag() {
     assert_eq!(store.sources()[0].state, State::Ok);
 }
 
+/// A vendor's document, whose versions are told apart by date.
+async fn dated(server: &Server) -> Store {
+    let options = json!({"interval": 1}).as_object().expect("an object").clone();
+    let origin = Origin::new("vendor", &server.url("/all"), options);
+    let (http, schedule) =
+        hoist_store::Http::of_vendor(&origin, origin.name(), Default::default()).expect("good options");
+    let poll = hoist_store::Poll::new(http.by_date("x-exact".parse().expect("a name")), schedule);
+    Store::open(suite::settings(), vec![(origin, Box::new(poll))])
+}
+
+#[tokio::test]
+async fn a_vendors_document_is_asked_for_by_its_date() {
+    let server = Server::start(false).await;
+    let written = |second: u8, exact: &str| {
+        let date = format!("Thu, 01 Jan 2026 00:00:{second:02} GMT");
+        server.script().dated = Some((date, "x-exact", exact.to_owned()));
+    };
+    written(1, "1.5");
+    server.script().document = Some(document("one"));
+    let store = dated(&server).await;
+    serves(&store, "one").await;
+    until("a 304", &store, |_| server.script().not_modified > 0).await;
+    let asked = |at: usize| server.script().seen[at].0.headers.get("if-modified-since").cloned();
+    assert_eq!(asked(0), None);
+    assert_eq!(asked(1), Some("Thu, 01 Jan 2026 00:00:01 GMT".parse().expect("a value")));
+    written(2, "2.25");
+    server.script().document = Some(document("two"));
+    serves(&store, "two").await;
+    // A refused version is asked for again, whole.
+    let before = server.script().seen.len();
+    written(3, "3.5");
+    server.script().document = Some("{".to_owned());
+    becomes(&store, State::Refused).await;
+    until("asked again", &store, |_| server.script().seen.len() >= before + 2).await;
+    let last = server.script().seen.len() - 1;
+    assert_eq!(asked(last), None);
+}
+
+#[tokio::test]
+async fn of_two_versions_in_one_second_the_second_is_seen() {
+    let server = Server::start(false).await;
+    let now = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(3600));
+    server.script().dated = Some((now.clone(), "x-exact", "1.1".to_owned()));
+    server.script().document = Some(document("one"));
+    let store = dated(&server).await;
+    serves(&store, "one").await;
+    server.script().dated = Some((now, "x-exact", "1.9".to_owned()));
+    server.script().document = Some(document("two"));
+    serves(&store, "two").await;
+}
+
 #[tokio::test]
 async fn the_etag_of_a_refused_document_is_not_remembered() {
     let mut http = Http::new(false, json!({})).await;

@@ -52,6 +52,8 @@ pub struct Script {
     pub content_type: &'static str,
     /// Whether documents carry an ETag, and 304 is given.
     pub etags: bool,
+    /// In place of an ETag: when the document was written, in whole seconds, and the header that says it exactly.
+    pub dated: Option<(String, &'static str, String)>,
     /// What to do with the next requests, before documents are given again.
     pub next: VecDeque<Answer>,
     /// What to do with every request, if anything.
@@ -82,6 +84,7 @@ impl Server {
             document: None,
             content_type: "application/json",
             etags: true,
+            dated: None,
             next: VecDeque::new(),
             always: None,
             seen: Vec::new(),
@@ -156,7 +159,8 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let asked = parts.headers.get("if-none-match").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let said = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let asked = (said("if-none-match"), said("if-modified-since"));
     let answer = {
         let mut script = script.lock().expect("no test panicked while it held this");
         script.seen.push((parts, String::from_utf8_lossy(&body).into_owned()));
@@ -164,7 +168,7 @@ async fn answer(
     };
     let response = Response::builder().header("last-modified", WRITTEN);
     Ok(match answer {
-        Answer::Document => document(&script, asked.as_deref()),
+        Answer::Document => document(&script, asked),
         Answer::Status(status, headers, body) => {
             let response =
                 headers.into_iter().fold(response.status(status), |r, (name, value)| r.header(name, value));
@@ -192,19 +196,27 @@ async fn answer(
     })
 }
 
-fn document(script: &Mutex<Script>, asked: Option<&str>) -> Response<Body> {
+fn document(script: &Mutex<Script>, (tag, date): (Option<String>, Option<String>)) -> Response<Body> {
     let mut script = script.lock().expect("no test panicked while it held this");
     let Some(text) = script.document.clone() else {
         return Response::builder().status(404).body(Full::default().boxed()).expect("a response");
     };
-    let mut response =
-        Response::builder().header("content-type", script.content_type).header("last-modified", WRITTEN);
-    if script.etags {
+    let mut response = Response::builder().header("content-type", script.content_type);
+    if let Some((written, name, exact)) = script.dated.clone() {
+        if date.as_ref() == Some(&written) {
+            script.not_modified += 1;
+            return response.status(304).body(Full::default().boxed()).expect("a response");
+        }
+        response = response.header("last-modified", written).header(name, exact);
+    } else {
+        response = response.header("last-modified", WRITTEN);
+    }
+    if script.etags && script.dated.is_none() {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         let etag = format!("\"{:x}\"", hasher.finish());
-        if asked == Some(&etag) {
+        if tag.as_ref() == Some(&etag) {
             script.not_modified += 1;
             return response.status(304).body(Full::default().boxed()).expect("a response");
         }

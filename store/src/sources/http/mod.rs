@@ -4,6 +4,7 @@
 //! of time and memory; a redirect never changes the scheme and never carries credentials to another host.
 
 pub(super) mod client;
+mod dates;
 mod oauth;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
-    RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, RETRY_AFTER,
 };
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -22,6 +23,7 @@ use crate::document::Format;
 use crate::origin::{Origin, OriginError, redacted};
 use crate::schedule::Schedule;
 use crate::source::{Fetch, Fetched, Poll, Retry, SourceError, SourceKind};
+use dates::Dates;
 use oauth::Oauth;
 
 /// The most of a `Retry-After` that is honoured.
@@ -58,6 +60,8 @@ pub struct Http {
     oauth: Option<Oauth>,
     /// What answers are written in, if neither the path nor the media type has a say.
     format: Option<Format>,
+    /// How versions are told apart, if not by ETag.
+    dates: Option<Dates>,
 }
 
 fn build(origin: &Origin) -> Result<Box<dyn crate::source::Source>, OriginError> {
@@ -151,7 +155,17 @@ impl Http {
         let oauth = oauth.transpose().map_err(wrong)?;
         let shown = redacted(url).into_owned();
         let schedule = Schedule::of(interval, options.interval_seed.as_deref());
-        Ok((Self { url: parsed, shown, headers: under, timeout, client, oauth, format }, schedule))
+        Ok((
+            Self { url: parsed, shown, headers: under, timeout, client, oauth, format, dates: None },
+            schedule,
+        ))
+    }
+
+    /// The same for a server that tells versions by date and not by ETag. Versions are named by `exact`, the header with a time
+    /// that is more exact than `Last-Modified`.
+    #[must_use]
+    pub fn by_date(self, exact: HeaderName) -> Self {
+        Self { dates: Some(Dates::new(exact)), ..self }
     }
 
     /// The client behind it, which trusts what the options say, for whatever else a vendor is told or asked.
@@ -178,17 +192,24 @@ impl Http {
         if !self.headers.contains_key(ACCEPT) {
             request = request.header(ACCEPT, "application/json, application/yaml");
         }
-        if let Some(etag) = seen.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            request = request.header(IF_NONE_MATCH, etag);
+        let condition = match &mut self.dates {
+            Some(dates) => dates.condition(seen).map(|date| (IF_MODIFIED_SINCE, date)),
+            None => seen.and_then(|etag| Some((IF_NONE_MATCH, HeaderValue::from_str(etag).ok()?))),
+        };
+        if let Some((name, value)) = condition {
+            request = request.header(name, value);
         }
         let answer = request.headers(self.headers.clone()).send().await;
         answer.map_err(|error| failed(&self.shown, client::said(error)))
     }
 
     /// Reads the body, and stops at the first piece beyond `most`.
-    async fn read(&self, mut answer: Response, most: usize) -> Result<Fetched, SourceError> {
+    async fn read(&mut self, mut answer: Response, most: usize) -> Result<Fetched, SourceError> {
         let format = self.format(answer.headers()).map_err(|what| failed(&self.shown, what))?;
-        let revision = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let revision = match &mut self.dates {
+            Some(dates) => dates.remember(answer.headers()),
+            None => answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned),
+        };
         let mut bytes = Vec::new();
         while let Some(piece) =
             answer.chunk().await.map_err(|error| failed(&self.shown, client::said(error)))?
