@@ -149,6 +149,7 @@ impl<'a> Field<'a> {
     }
 }
 
+#[cold]
 fn malformed(what: &str) -> Unreadable {
     Unreadable(format!("the context is not a google.protobuf.Struct: {what}"))
 }
@@ -158,6 +159,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     /// The next field and its number; groups are stepped over whole.
+    #[inline]
     fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Unreadable> {
         if self.0.is_empty() {
             return Ok(None);
@@ -173,11 +175,13 @@ impl<'a> Reader<'a> {
         Ok(Some((tag, field)))
     }
 
+    #[inline]
     fn key(&mut self) -> Result<(u32, u32), Unreadable> {
         let key = u32::try_from(self.varint()?).map_err(|_| malformed("field key"))?;
         if key >> 3 == 0 { Err(malformed("field number 0")) } else { Ok((key >> 3, key & 7)) }
     }
 
+    #[inline]
     fn field(&mut self, wire: u32) -> Result<Field<'a>, Unreadable> {
         Ok(match wire {
             0 => Field::Varint(self.varint()?),
@@ -206,7 +210,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Keys and lengths are mostly of one byte.
+    #[inline]
     fn varint(&mut self) -> Result<u64, Unreadable> {
+        match self.0 {
+            [byte @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                Ok((*byte).into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, Unreadable> {
         let mut number = 0;
         for (at, byte) in self.0.iter().take(10).enumerate() {
             number |= u64::from(byte & 0x7f) << (7 * at);
