@@ -1,9 +1,11 @@
 //! One connection: TLS or not, HTTP/1.1 or HTTP/2, until it ends or the port closes.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -16,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+use tower::util::Oneshot;
 
 use super::Handler;
 use super::body::Inbound;
@@ -108,7 +111,7 @@ impl<S: Handler> Port<S> {
         let (upgraded, mut upgrades) = mpsc::channel(1);
         let upgraded = (plain && self.http2).then_some(upgraded);
         let this = Arc::clone(&self);
-        let service = service_fn(move |request| Arc::clone(&this).answer(request, upgraded.clone()));
+        let service = service_fn(move |request| this.answer(request, upgraded.as_ref()));
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -136,7 +139,7 @@ impl<S: Handler> Port<S> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let this = Arc::clone(&self);
-        let service = service_fn(move |request| Arc::clone(&this).answer(request, None));
+        let service = service_fn(move |request| this.answer(request, None));
         let mut connection = pin!(
             http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -157,19 +160,50 @@ impl<S: Handler> Port<S> {
         .map_err(io::Error::other)
     }
 
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        upgrades: Option<mpsc::Sender<Handover>>,
-    ) -> Result<Response<Either<S::Body, Full<Bytes>>>, Infallible> {
+    fn answer(&self, request: Request<Incoming>, upgrades: Option<&mpsc::Sender<Handover>>) -> Answering<S> {
         if head_bytes(&request) > self.limits.refused_head_bytes() {
-            return Ok(refuse_head(request.version()).map(Full::new).map(Either::Right));
+            let refusal = refuse_head(request.version()).map(Full::new).map(Either::Right);
+            return Answering::Itself { answer: Box::pin(ready(refusal)) };
         }
         let request = request.map(|body| Inbound::new(body, self.limits.body_time));
-        if let Some(upgrades) = upgrades.filter(|_| upgrade::is_wanted(&request)) {
-            return Ok(switch(request, &upgrades).await.map(Full::new).map(Either::Right));
+        match upgrades.filter(|_| upgrade::is_wanted(&request)) {
+            Some(upgrades) => {
+                let upgrades = upgrades.clone();
+                let answer =
+                    async move { switch(request, &upgrades).await.map(Full::new).map(Either::Right) };
+                Answering::Itself { answer: Box::pin(answer) }
+            }
+            None => Answering::Service { answer: self.service.clone().oneshot(request) },
         }
-        self.service.clone().oneshot(request).await.map(|answer| answer.map(Either::Left))
+    }
+}
+
+type Answer<B> = Response<Either<B, Full<Bytes>>>;
+
+pin_project_lite::pin_project! {
+    /// An answer under way. It is moved about by what runs it, so it is no larger than it must be.
+    #[project = Under]
+    enum Answering<S: Handler> {
+        /// The service's.
+        Service {
+            #[pin]
+            answer: Oneshot<S, Request<Inbound>>,
+        },
+        /// The connection's own.
+        Itself { answer: Pin<Box<dyn Future<Output = Answer<<S as Handler>::Body>> + Send>> },
+    }
+}
+
+impl<S: Handler> Future for Answering<S> {
+    type Output = Result<Answer<<S as Handler>::Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Under::Service { answer } => {
+                answer.poll(cx).map(|answer| answer.map(|answer| answer.map(Either::Left)))
+            }
+            Under::Itself { answer } => answer.as_mut().poll(cx).map(Ok),
+        }
     }
 }
 

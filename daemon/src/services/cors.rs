@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -80,13 +80,11 @@ impl<S> Cors<S> {
 impl<S, B, A> Service<Request<B>> for Cors<S>
 where
     S: Service<Request<B>, Response = Response<A>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    A: Default + Send + 'static,
+    A: Default,
 {
     type Response = Response<A>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<A>, S::Error>> + Send>>;
+    type Future = Allowing<S::Future, A>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(cx)
@@ -98,19 +96,43 @@ where
             let mut answer = Response::new(A::default());
             *answer.status_mut() = StatusCode::NO_CONTENT;
             *answer.headers_mut() = preflight(headers, &self.origins);
-            return Box::pin(std::future::ready(Ok(answer)));
+            return Allowing { asked: None, answer: Some(answer), allowed: None };
         }
         let allowed = headers.get(ORIGIN).and_then(|origin| self.origins.allowed(origin));
-        let answer = self.service.call(request);
-        Box::pin(async move {
-            let mut answer = answer.await?;
-            answer.headers_mut().append(VARY, VARY_ORIGIN);
-            if let Some(origin) = allowed {
-                answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-                answer.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-            }
-            Ok(answer)
-        })
+        Allowing { asked: Some(self.service.call(request)), answer: None, allowed }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// An answer under way, to be told which pages may read it.
+    pub struct Allowing<F, A> {
+        #[pin]
+        asked: Option<F>,
+        // Of a preflight, which the service is not asked.
+        answer: Option<Response<A>>,
+        allowed: Option<HeaderValue>,
+    }
+}
+
+impl<F, A, E> Future for Allowing<F, A>
+where
+    F: Future<Output = Result<Response<A>, E>>,
+{
+    type Output = Result<Response<A>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(asked) = this.asked.as_pin_mut() else {
+            // A future that is done is not polled again.
+            return this.answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)));
+        };
+        let mut answer = ready!(asked.poll(cx))?;
+        answer.headers_mut().append(VARY, VARY_ORIGIN);
+        if let Some(origin) = this.allowed.take() {
+            answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            answer.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+        Poll::Ready(Ok(answer))
     }
 }
 

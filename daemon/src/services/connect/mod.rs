@@ -23,13 +23,13 @@ mod write;
 
 use std::convert::Infallible;
 use std::fmt::Display;
+use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, header};
 use http_body_util::Full;
 use tonic::Status;
@@ -118,12 +118,27 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request).await) })
+        let call = match Call::of(&request) {
+            Ok(call) => call,
+            Err(refusal) => return Box::pin(ready(Ok(refusal))),
+        };
+        let (head, body) = request.into_parts();
+        // What waits is moved into its place once: it holds no more than it needs.
+        let carried = carry_out(self.methods.clone(), self.limit, call, head.headers, body);
+        match call.patience {
+            None => Box::pin(carried),
+            Some(patience) => Box::pin(async move {
+                let carried = Box::pin(carried);
+                tokio::time::timeout(patience, carried)
+                    .await
+                    .unwrap_or_else(|_| Ok(fault::answer(out_of_time(), call.dialect)))
+            }),
+        }
     }
 }
 
 /// A call that has been understood.
+#[derive(Clone, Copy)]
 struct Call {
     method: &'static Method,
     dialect: &'static Dialect,
@@ -132,11 +147,27 @@ struct Call {
 }
 
 impl Call {
+    /// What a request asks for, or the refusal of what cannot be understood.
+    fn of<B>(request: &Request<B>) -> Result<Self, Response<Body>> {
+        let method = Method::at(request.uri().path()).ok_or_else(fault::not_found)?;
+        if request.method() != Verb::POST {
+            return Err(fault::method_not_allowed());
+        }
+        let headers = request.headers();
+        let dialect = Dialect::of(dialect::text(headers, header::CONTENT_TYPE), method.kind);
+        let dialect = dialect.ok_or_else(|| fault::unsupported_media_type(method.kind))?;
+        Self::understand(method, dialect, headers).map_err(|status| fault::answer(status, dialect))
+    }
+
     /// Reads the headers in the order in which flagd complains of them.
-    fn understand(method: &'static Method, dialect: &'static Dialect, head: &Parts) -> Result<Self, Status> {
-        let gzip = Gzip::agree(&head.headers, dialect.protocol)?;
-        dialect::check_version(&head.headers, dialect.protocol)?;
-        let patience = dialect::patience(&head.headers, dialect.protocol)?;
+    fn understand(
+        method: &'static Method,
+        dialect: &'static Dialect,
+        headers: &HeaderMap,
+    ) -> Result<Self, Status> {
+        let gzip = Gzip::agree(headers, dialect.protocol)?;
+        dialect::check_version(headers, dialect.protocol)?;
+        let patience = dialect::patience(headers, dialect.protocol)?;
         if patience.is_some_and(|patience| patience.is_zero()) {
             return Err(out_of_time());
         }
@@ -148,55 +179,37 @@ fn out_of_time() -> Status {
     Status::deadline_exceeded("context deadline exceeded")
 }
 
-impl<M: Methods> Connect<M> {
-    async fn answer<B>(self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes, Error: Display + Send>,
-    {
-        let Some(method) = Method::at(request.uri().path()) else { return fault::not_found() };
-        if request.method() != Verb::POST {
-            return fault::method_not_allowed();
-        }
-        let content_type = dialect::text(request.headers(), header::CONTENT_TYPE);
-        let Some(dialect) = Dialect::of(content_type, method.kind) else {
-            return fault::unsupported_media_type(method.kind);
-        };
-        let (head, body) = request.into_parts();
-        let answer = match Call::understand(method, dialect, &head) {
-            Ok(call) => self.carry_out(call, head, body).await,
-            Err(status) => Err(status),
-        };
-        match answer {
-            Ok(answer) => answer,
-            Err(status) => fault::answer(status, dialect),
-        }
-    }
+async fn carry_out<M: Methods, B>(
+    methods: M,
+    limit: usize,
+    call: Call,
+    headers: HeaderMap,
+    body: B,
+) -> Result<Response<Body>, Infallible>
+where
+    B: http_body::Body<Data = Bytes, Error: Display + Send>,
+{
+    let answer = match read::body(body, call.dialect.protocol, limit).await {
+        Ok(body) => call.ask(&methods, limit, &headers, &body).await,
+        Err(status) => Err(status),
+    };
+    Ok(answer.unwrap_or_else(|status| fault::answer(status, call.dialect)))
+}
 
-    async fn carry_out<B>(self, call: Call, head: Parts, body: B) -> Result<Response<Body>, Status>
-    where
-        B: http_body::Body<Data = Bytes, Error: Display + Send>,
-    {
-        let asked = async {
-            let body = read::body(body, call.dialect.protocol, self.limit).await?;
-            let message = read::message(&body, call.method, call.dialect, call.gzip, self.limit)?;
-            match call.method.kind {
-                Kind::Unary => {
-                    let frame = self.methods.one(call.method.path, &head.headers, message).await?;
-                    call.say(frame)
-                }
-                Kind::Stream => {
-                    let frames = self.methods.many(call.method.path, &head.headers, message)?;
-                    Ok(call.say_many(frames))
-                }
-            }
+impl Call {
+    async fn ask<M: Methods>(
+        &self,
+        methods: &M,
+        limit: usize,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Response<Body>, Status> {
+        let message = read::message(body, self.method, self.dialect, self.gzip, limit)?;
+        let body = match self.method.kind {
+            Kind::Unary => self.say(methods.one(self.method.path, headers, message).await?)?,
+            Kind::Stream => self.say_many(methods.many(self.method.path, headers, message)?),
         };
-        let body = match call.patience {
-            Some(patience) => {
-                tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(out_of_time()))?
-            }
-            None => asked.await?,
-        };
-        Ok(call.answer(body))
+        Ok(self.answer(body))
     }
 }
 
