@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use foldhash::quality::FixedState;
 use serde_json::Value;
 
@@ -95,7 +96,7 @@ pub fn compile(
     let mut problems = Problems::of(definition);
     warn_of_document(definition, &mut problems);
     let references = References::of(definition, &mut problems);
-    let kept = previous.into_iter().flat_map(Layer::flags).map(|flag| (flag.key(), flag)).collect();
+    let kept = Kept::of(previous.map_or(&[], Layer::flags));
     let mut compiler = Compiler {
         definition,
         source,
@@ -104,7 +105,7 @@ pub fn compile(
         shared: fingerprint_of_shared(definition, source, options),
         referred: 0,
         references,
-        rules: HashMap::new(),
+        rules: HashMap::default(),
         evaluators: HashMap::new(),
     };
     let flags = compiler.flags(&mut problems);
@@ -116,17 +117,45 @@ struct Compiler<'c> {
     definition: &'c Definition<'c>,
     source: &'c Arc<str>,
     options: &'c Options,
-    /// The flags of the previous layer.
-    kept: HashMap<&'c str, &'c Arc<Flag>>,
+    kept: Kept<'c>,
     /// Fingerprint of all that every flag depends on.
     shared: u64,
     references: References,
     /// Bytes that `$ref` stood for so far.
     referred: usize,
     /// Rules by their text: flags with the same targeting share one.
-    rules: HashMap<String, Arc<Program>>,
+    rules: HashMap<String, Arc<Program>, RandomState>,
     /// Evaluators by name, each compiled once and shared by the rules that refer to it.
     evaluators: HashMap<String, Arc<Program>>,
+}
+
+/// The flags of the previous layer. They mostly come again in the order in which they were.
+struct Kept<'c> {
+    flags: &'c [Arc<Flag>],
+    /// The one that would be next.
+    next: usize,
+    /// Where each is by its key, once one was another than that.
+    by_key: Option<HashMap<&'c str, usize, RandomState>>,
+}
+
+impl<'c> Kept<'c> {
+    fn of(flags: &'c [Arc<Flag>]) -> Self {
+        Self { flags, next: 0, by_key: None }
+    }
+
+    fn take(&mut self, key: &str) -> Option<&'c Arc<Flag>> {
+        if let Some(flag) = self.flags.get(self.next).filter(|flag| flag.key() == key) {
+            self.next += 1;
+            return Some(flag);
+        }
+        if self.flags.is_empty() {
+            return None;
+        }
+        let numbered = || self.flags.iter().enumerate().map(|(at, flag)| (flag.key(), at)).collect();
+        let at = *self.by_key.get_or_insert_with(numbered).get(key)?;
+        self.next = at + 1;
+        self.flags.get(at)
+    }
 }
 
 /// Two texts with one fingerprint would keep a changed flag from being compiled; 64 good bits make that a curiosity.
@@ -179,7 +208,7 @@ fn warn_of_document(definition: &Definition<'_>, problems: &mut Problems<'_>) {
 impl Compiler<'_> {
     fn flags(&mut self, problems: &mut Problems<'_>) -> Vec<Arc<Flag>> {
         let definition = self.definition;
-        let last: HashMap<&str, usize> = definition
+        let last: HashMap<&str, usize, RandomState> = definition
             .flags
             .iter()
             .enumerate()
@@ -188,13 +217,12 @@ impl Compiler<'_> {
         let mut flags = Vec::with_capacity(last.len());
         for (at, entry) in definition.flags.iter().enumerate() {
             let key = entry.key.as_deref().unwrap_or_default();
-            let base = self.base(entry);
             if key.is_empty() {
                 let problem = match (&entry.key, entry.index) {
                     (None, Some(_)) => Problem::error("", "a flag in a list needs a `key`, a string"),
                     _ => Problem::error("", "a flag's key cannot be empty"),
                 };
-                problems.push_within(problem, &base, entry.raw.get());
+                problems.push_within(problem, &self.base(entry), entry.raw.get());
                 continue;
             }
             if let Some(counts) = last.get(key).filter(|last| **last != at) {
@@ -202,10 +230,11 @@ impl Compiler<'_> {
                 let problem =
                     Problem::warning("", "the key is taken again further down; the last one counts")
                         .hint(format!("the one that counts is on line {line}"));
-                problems.push_within(Problem { flag: Some(key.into()), ..problem }, &base, entry.raw.get());
+                let problem = Problem { flag: Some(key.into()), ..problem };
+                problems.push_within(problem, &self.base(entry), entry.raw.get());
                 continue;
             }
-            flags.extend(self.flag(key, entry, &base, problems));
+            flags.extend(self.flag(key, entry, problems));
         }
         flags
     }
@@ -220,21 +249,16 @@ impl Compiler<'_> {
         base
     }
 
-    fn flag(
-        &mut self,
-        key: &str,
-        entry: &Entry<'_>,
-        base: &str,
-        problems: &mut Problems<'_>,
-    ) -> Option<Arc<Flag>> {
-        let kept = self.kept.get(key).copied();
+    fn flag(&mut self, key: &str, entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<Arc<Flag>> {
+        let kept = self.kept.take(key);
         let fingerprint = FixedState::default().hash_one((self.shared, key, entry.raw.get()));
         let flag = match kept.filter(|flag| flag.fingerprint == fingerprint) {
             Some(flag) => Ok(Arc::clone(flag)),
             None => self.compile(key, entry.raw.get(), fingerprint).map(Arc::new),
         };
         let mut push = |problem: Problem| {
-            problems.push_within(Problem { flag: Some(key.into()), ..problem }, base, entry.raw.get());
+            let problem = Problem { flag: Some(key.into()), ..problem };
+            problems.push_within(problem, &self.base(entry), entry.raw.get());
         };
         match flag {
             Ok(flag) => {
