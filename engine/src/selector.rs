@@ -1,5 +1,7 @@
 //! Selectors: which part of the flags a request means (contract 3.11).
 
+use crate::flag::Flag;
+
 /// A parsed `Flagd-Selector`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Selector<'a> {
@@ -43,6 +45,16 @@ impl<'a> Selector<'a> {
             Some(("flagSetId", id)) => Ok(Self::FlagSet(id)),
             Some(("source", uri)) => Ok(Self::Source(uri)),
             Some((key, _)) => Err(SelectorError { key: key.to_owned() }),
+        }
+    }
+
+    /// Whether `flag` is one of those.
+    #[inline]
+    pub(crate) fn means(&self, flag: &Flag) -> bool {
+        match *self {
+            Self::Any => true,
+            Self::FlagSet(id) => flag.flag_set().unwrap_or_default() == id,
+            Self::Source(uri) => flag.source() == uri,
         }
     }
 

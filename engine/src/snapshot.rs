@@ -21,6 +21,13 @@ pub struct Snapshot {
     generation: u64,
     flags: Box<[Arc<Flag>]>,
     any: Index,
+    /// Where a key may mean several flags. Mostly none does, and then a selector only has to say yes to the one.
+    scoped: Option<Scoped>,
+}
+
+/// The flags of each scope on their own.
+#[derive(Debug)]
+struct Scoped {
     by_set: Index,
     by_source: Index,
 }
@@ -51,9 +58,11 @@ impl Snapshot {
             rank(new) > rank(old)
         };
         let any = Index::build(&flags, |_| "", stronger);
-        let by_set = Index::build(&flags, |flag| flag.flag_set().unwrap_or_default(), stronger);
-        let by_source = Index::build(&flags, Flag::source, stronger);
-        Self { generation, flags, any, by_set, by_source }
+        let scoped = (any.sorted.len() < flags.len()).then(|| Scoped {
+            by_set: Index::build(&flags, |flag| flag.flag_set().unwrap_or_default(), stronger),
+            by_source: Index::build(&flags, Flag::source, stronger),
+        });
+        Self { generation, flags, any, scoped }
     }
 
     /// Which fold this is; greater is later.
@@ -69,28 +78,28 @@ impl Snapshot {
     /// The flag that `key` means under `selector`.
     #[inline]
     pub fn find(&self, selector: &Selector<'_>, key: &str) -> Option<&Arc<Flag>> {
-        match *selector {
-            Selector::Any => self.any.find(&self.flags, |_| true, "", key),
-            Selector::FlagSet(id) => {
-                self.by_set.find(&self.flags, |flag| flag.flag_set().unwrap_or_default() == id, id, key)
+        let flags = &self.flags;
+        match (*selector, &self.scoped) {
+            (Selector::Any, _) => self.any.find(flags, |_| true, "", key),
+            (_, None) => self.any.find(flags, |flag| selector.means(flag), "", key),
+            (Selector::FlagSet(id), Some(scoped)) => {
+                scoped.by_set.find(flags, |flag| selector.means(flag), id, key)
             }
-            Selector::Source(uri) => self.by_source.find(&self.flags, |flag| flag.source() == uri, uri, key),
+            (Selector::Source(uri), Some(scoped)) => {
+                scoped.by_source.find(flags, |flag| selector.means(flag), uri, key)
+            }
         }
     }
 
     /// The flags that `selector` means, one per key, by flag set (none first) and key.
     pub fn select<'s>(&'s self, selector: &Selector<'s>) -> impl Iterator<Item = &'s Arc<Flag>> + use<'s> {
         let selector = *selector;
-        let index = match selector {
-            Selector::Any => &self.any,
-            Selector::FlagSet(_) => &self.by_set,
-            Selector::Source(_) => &self.by_source,
+        let index = match (selector, &self.scoped) {
+            (Selector::Any, _) | (_, None) => &self.any,
+            (Selector::FlagSet(_), Some(scoped)) => &scoped.by_set,
+            (Selector::Source(_), Some(scoped)) => &scoped.by_source,
         };
-        index.sorted.iter().map(|&at| &self.flags[at as usize]).filter(move |flag| match selector {
-            Selector::Any => true,
-            Selector::FlagSet(id) => flag.flag_set().unwrap_or_default() == id,
-            Selector::Source(uri) => flag.source() == uri,
-        })
+        index.sorted.iter().map(|&at| &self.flags[at as usize]).filter(move |flag| selector.means(flag))
     }
 }
 
@@ -120,6 +129,7 @@ impl Index {
             }
         }
         let mut sorted: Box<[u32]> = table.iter().copied().collect();
+        // By position, which is by flag set and key.
         sorted.sort_unstable();
         Self { hasher, table, sorted }
     }
