@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use engine::{Flag, Selector, Snapshot};
+use foldhash::fast::RandomState;
 
 /// How a flag differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl ChangeKind {
 ///
 /// Compares what requests would see: a flag that only lost to another source before and after is no change.
 pub fn diff(old: &Snapshot, new: &Snapshot, selector: &Selector<'_>) -> Vec<(Box<str>, ChangeKind)> {
-    let mut before: HashMap<&str, &Arc<Flag>> =
+    let mut before: HashMap<&str, &Arc<Flag>, RandomState> =
         select(old, selector).map(|flag| (flag.key(), flag)).collect();
     let mut changes = BTreeMap::new();
     for flag in select(new, selector) {
@@ -46,25 +47,36 @@ pub fn diff(old: &Snapshot, new: &Snapshot, selector: &Selector<'_>) -> Vec<(Box
 }
 
 /// How many flags differ, the shadowed ones included; 0 means that nobody could tell the snapshots apart.
+///
+/// Both snapshots list their flags by flag set and key, so one walk through both finds what differs.
 pub(crate) fn count(old: &Snapshot, new: &Snapshot) -> usize {
     let (old, new) = (old.flags(), new.flags());
     if old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same(old, new)) {
         return 0;
     }
-    let identity = |flag: &'_ Arc<Flag>| (flag.flag_set().map(str::to_owned), flag.key().to_owned());
-    let mut before: HashMap<_, Vec<&Arc<Flag>>> = HashMap::new();
-    old.iter().for_each(|flag| before.entry(identity(flag)).or_default().push(flag));
+    let twins = |a: &Arc<Flag>, b: &Arc<Flag>| identity(a) == identity(b);
+    let (mut before, mut after) = (old.chunk_by(twins).peekable(), new.chunk_by(twins));
     let mut differing = 0;
-    for flag in new {
-        let twins = before.get_mut(&identity(flag));
-        match twins.and_then(|twins| Some(twins.swap_remove(twins.iter().position(|was| same(was, flag))?))) {
-            Some(_) => {}
-            None => differing += 1,
+    for flags in &mut after {
+        let here = flags.first().map(identity);
+        while before.next_if(|was| was.first().map(identity) < here).is_some() {}
+        let mut was: Vec<_> =
+            before.next_if(|was| was.first().map(identity) == here).unwrap_or_default().to_vec();
+        for flag in flags {
+            match was.iter().position(|was| same(was, flag)) {
+                Some(at) => drop(was.swap_remove(at)),
+                None => differing += 1,
+            }
         }
     }
     let fewer = old.len().saturating_sub(new.len());
     // Only the order of equals can be all that differs: two sources changed places in priority.
     differing.max(fewer).max(1)
+}
+
+/// What flags are sorted by.
+fn identity(flag: &Arc<Flag>) -> (Option<&str>, &str) {
+    (flag.flag_set(), flag.key())
 }
 
 fn select<'s>(snapshot: &'s Snapshot, selector: &Selector<'s>) -> impl Iterator<Item = &'s Arc<Flag>> {
