@@ -120,7 +120,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let call = match Call::of(&request) {
             Ok(call) => call,
-            Err(refusal) => return Box::pin(ready(Ok(refusal))),
+            Err(refusal) => return Box::pin(ready(Ok(*refusal))),
         };
         let (head, body) = request.into_parts();
         // What waits is moved into its place once: it holds no more than it needs.
@@ -148,15 +148,16 @@ struct Call {
 
 impl Call {
     /// What a request asks for, or the refusal of what cannot be understood.
-    fn of<B>(request: &Request<B>) -> Result<Self, Response<Body>> {
-        let method = Method::at(request.uri().path()).ok_or_else(fault::not_found)?;
+    fn of<B>(request: &Request<B>) -> Result<Self, Box<Response<Body>>> {
+        let method = Method::at(request.uri().path()).ok_or_else(|| Box::new(fault::not_found()))?;
         if request.method() != Verb::POST {
-            return Err(fault::method_not_allowed());
+            return Err(Box::new(fault::method_not_allowed()));
         }
         let headers = request.headers();
         let dialect = Dialect::of(dialect::text(headers, header::CONTENT_TYPE), method.kind);
-        let dialect = dialect.ok_or_else(|| fault::unsupported_media_type(method.kind))?;
-        Self::understand(method, dialect, headers).map_err(|status| fault::answer(status, dialect))
+        let dialect = dialect.ok_or_else(|| Box::new(fault::unsupported_media_type(method.kind)))?;
+        let understood = Self::understand(method, dialect, headers);
+        understood.map_err(|status| Box::new(fault::answer(status, dialect)))
     }
 
     /// Reads the headers in the order in which flagd complains of them.
