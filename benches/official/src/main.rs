@@ -1,11 +1,15 @@
 //! The official OpenFeature crates under the five rules of every benchmark: `official FLAGS EVALUATION_PORT OFREP_PORT`.
 //!
+//! A provider that does nothing is measured first: what a call costs that only the SDK is part of.
+//!
 //! Prints a line `rule TAB subject TAB nanoseconds TAB allocations` for each call that it measured; `bench providers` runs it
 //! and puts the lines beside our own.
 
 #[allow(dead_code, reason = "other benchmarks make their documents with it")]
 #[path = "../../../engine/tests/harness/five.rs"]
 mod five;
+#[path = "../../../providers/local/tests/no_op/mod.rs"]
+mod no_op;
 #[path = "../../src/probe.rs"]
 mod probe;
 #[path = "../../src/sdk.rs"]
@@ -21,6 +25,8 @@ use open_feature_ofrep::{OfrepOptions, OfrepProvider};
 #[global_allocator]
 static ALLOCATOR: &probe::Counting = &stats_alloc::INSTRUMENTED_SYSTEM;
 
+/// What the SDK's client costs by itself: nobody's provider is faster than this.
+const SDK: &str = "no-op provider, client";
 const READY: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
@@ -49,11 +55,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ..OfrepOptions::default()
     });
     let mut sdk = OpenFeature::default();
+    sdk.set_named_provider(SDK, no_op::NoOp::default()).await;
     sdk.set_named_provider("official flagd file, client", file.await?).await;
     sdk.set_named_provider("official flagd rpc, client", rpc.await?).await;
     sdk.set_named_provider("official ofrep, client", ofrep.await?).await;
     let context = sdk::context(&five::context());
-    for subject in ["official flagd file, client", "official flagd rpc, client", "official ofrep, client"] {
+    for subject in
+        [SDK, "official flagd file, client", "official flagd rpc, client", "official ofrep, client"]
+    {
         let client = sdk.create_named_client(subject);
         ready(&client).await?;
         for (rule, _) in five::rules() {

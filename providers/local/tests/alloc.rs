@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 #![allow(unsafe_code, reason = "counting allocations takes an allocator")]
 
+#[path = "no_op/mod.rs"]
+mod no_op;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -9,6 +12,8 @@ use std::sync::Arc;
 use engine::{Definition, Options, Snapshot, compile};
 use hoist_provider_local::FlagsView;
 use kit::{Emitter, Evaluate, Handle, Local, Provider};
+use no_op::NoOp;
+use open_feature::provider::FeatureProvider;
 use open_feature::{EvaluationContext, EvaluationContextFieldValue, OpenFeature, StructValue};
 
 struct Counting;
@@ -60,7 +65,7 @@ const DOCUMENT: &str = r#"{"flags": {
     "text": {"state": "ENABLED", "variants": {"t": "a text that is too long to be kept in place"}, "defaultVariant": "t"},
     "rule": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off", "targeting":
         {"if": [{"and": [{"ends_with": [{"var": "email"}, "@example.com"]}, {"in": ["admin", {"var": "account.roles"}]}]},
-            "on", {"fractional": [["on", 10], ["off", 90]]}]}}
+            "on", {"fractional": [{"cat": [{"var": "targetingKey"}, ""]}, ["on", 10], ["off", 90]]}]}}
 }}"#;
 
 fn provider() -> Provider<Fixed> {
@@ -106,22 +111,35 @@ fn the_handle_allocates_nothing() {
     assert_eq!(sees, 1);
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn through_the_client_the_provider_adds_little() {
-    let provider = provider();
-    let handle = provider.handle();
+/// The allocations of one boolean evaluation through the SDK's client.
+async fn through_the_client(
+    provider: impl FeatureProvider,
+    key: &str,
+    context: Option<&EvaluationContext>,
+) -> usize {
     let mut api = OpenFeature::default();
     api.set_provider(provider).await;
-    let (client, ann) = (api.create_client(), ann());
-    client.get_bool_value("rule", Some(&ann), None).await.unwrap();
+    let client = api.create_client();
+    // The first call builds the thread's arena.
+    client.get_bool_value(key, context, None).await.unwrap();
     let before = COUNT.with(Cell::get);
-    assert_eq!(client.get_bool_value("rule", Some(&ann), None).await, Ok(true));
-    let through_client = COUNT.with(Cell::get) - before;
-    let before = COUNT.with(Cell::get);
-    handle.resolve("rule", kit::Type::Bool, &ann).await.unwrap();
-    let ours = COUNT.with(Cell::get) - before;
-    println!(
-        "allocations of one targeted evaluation: {through_client} through the SDK's client, {ours} of them ours"
-    );
-    assert!(ours <= 1, "{ours}: the variant's name is all that has to be owned");
+    assert_eq!(client.get_bool_value(key, context, None).await, Ok(true));
+    COUNT.with(Cell::get) - before
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn through_the_client_the_provider_adds_the_variants_name() {
+    let ann = ann();
+    for context in [None, Some(&ann)] {
+        let sdk = through_the_client(NoOp::default(), "any", context).await;
+        for key in ["static", "rule"] {
+            let all = through_the_client(provider(), key, context).await;
+            println!("{key}: {all} allocations, {sdk} of them the SDK's own");
+            assert_eq!(
+                all - sdk,
+                2,
+                "{key}: the variant's name, and the copy that the SDK makes of it for hooks"
+            );
+        }
+    }
 }
