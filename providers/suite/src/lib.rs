@@ -11,6 +11,7 @@
 //! | `HOIST_ENV_VAR_PREFIX`, `HOIST_ENV_VAR_NAMING` | of `env-var`, see [`env_var::Options`] | none, `upper-snake` |
 //! | `FLAGD_RESOLVER`, `FLAGD_HOST` and the rest | of `flagd`, see [`flagd::Options`] | rpc at `localhost:8013` |
 //! | `OFREP_ENDPOINT`, `OFREP_HEADERS`, `OFREP_TIMEOUT_MS` | of `ofrep`, see [`ofrep::Options`] | `http://localhost:8016`, none, 10 s |
+//! | `UNLEASH_URL`, `UNLEASH_API_TOKEN` and the rest | of `unleash`, see [`unleash::Options::from_env`] | `http://localhost:4242/api`, no token |
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -63,3 +64,5 @@ pub use ofrep;
 #[cfg(feature = "file")]
 pub use pick::file;
 pub use pick::{Choice, PROVIDERS};
+#[cfg(feature = "unleash")]
+pub use unleash;

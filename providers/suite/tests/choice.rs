@@ -1,12 +1,16 @@
 //! Providers by configuration.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../store/tests/server/mod.rs"]
+mod server;
+
 use std::time::Duration;
 
 use hoist::kit::{State, Type};
 use hoist::{PROVIDERS, from_config, from_variables};
 use open_feature::{EvaluationContext, EvaluationErrorCode, Value};
 use serde_json::json;
+use server::Server;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -36,6 +40,56 @@ async fn a_name_picks_a_provider() {
     }
     let provider = from_config(&json!({"provider": "env-var"})).unwrap();
     assert!(matches!(ask(&provider, "path", Type::String).await, Ok(Some(Value::String(_)))));
+}
+
+/// A provider of one flag, `limit`, whose value is 10.
+async fn limited_to_ten(section: serde_json::Value, name: &str) {
+    let provider = from_config(&section).unwrap();
+    provider.ready(SOON).await.unwrap();
+    assert_eq!(provider.name(), name);
+    assert_eq!(ask(&provider, "limit", Type::Int).await, Ok(Some(Value::Int(10))), "{name}");
+}
+
+#[tokio::test]
+async fn flagd_is_reached_by_its_own_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.yaml");
+    std::fs::write(&path, "flags: {limit: {state: ENABLED, variants: {low: 10}, defaultVariant: low}}")
+        .unwrap();
+    let section =
+        json!({"provider": "flagd", "FLAGD_RESOLVER": "file", "FLAGD_OFFLINE_FLAG_SOURCE_PATH": path});
+    limited_to_ten(section, "flagd").await;
+}
+
+#[tokio::test]
+async fn ofrep_is_reached_by_its_own_variables() {
+    let server = Server::start(false).await;
+    let answer = json!({"key": "limit", "value": 10, "reason": "STATIC", "variant": "low"});
+    server.script().document = Some(answer.to_string());
+    let section =
+        json!({"provider": "ofrep", "OFREP_ENDPOINT": server.url(""), "OFREP_HEADERS": "x-team=shop"});
+    limited_to_ten(section, "ofrep").await;
+    let script = server.script();
+    let (head, _) = script.seen.last().unwrap();
+    assert_eq!(head.uri.path(), "/ofrep/v1/evaluate/flags/limit");
+    assert_eq!(head.headers["x-team"], "shop");
+}
+
+#[tokio::test]
+async fn unleash_is_reached_by_its_own_variables() {
+    let server = Server::start(false).await;
+    let variant = json!({"name": "low", "weight": 1000, "payload": {"type": "number", "value": "10"}});
+    let strategy = json!({"name": "default", "variants": [variant]});
+    let document =
+        json!({"version": 2, "features": [{"name": "limit", "enabled": true, "strategies": [strategy]}]});
+    server.script().document = Some(document.to_string());
+    let section = json!({"provider": "unleash", "UNLEASH_URL": server.url("/api"),
+        "UNLEASH_API_TOKEN": "default:development.s3cret", "UNLEASH_DISABLE_METRICS": true});
+    limited_to_ten(section, "unleash").await;
+    let script = server.script();
+    let (head, _) = script.seen.first().unwrap();
+    assert_eq!(head.uri.path(), "/api/client/features");
+    assert_eq!(head.headers["authorization"], "default:development.s3cret");
 }
 
 #[tokio::test]
@@ -77,6 +131,8 @@ async fn errors_say_what_there_is() {
     }
     let listed = "provider in-memory: HOIST_IN_MEMORY_FLAGS: ";
     assert!(wrong(json!({"provider": "in-memory", "HOIST_IN_MEMORY_FLAGS": "{"})).starts_with(listed));
+    let address = wrong(json!({"provider": "unleash", "UNLEASH_URL": "flags.test"}));
+    assert_eq!(address, "provider unleash: unleash: the url must begin with http:// or https://");
     let naming = wrong(json!({"provider": "env-var", "HOIST_ENV_VAR_NAMING": "x"}));
     assert_eq!(naming, "provider env-var: HOIST_ENV_VAR_NAMING=\"x\": use one of upper-snake, as-is");
     assert_eq!(wrong(json!("file")), "the configuration of the provider: it must be a table of settings");

@@ -5,6 +5,7 @@ pub mod file;
 mod flagd;
 mod in_memory;
 mod ofrep;
+mod unleash;
 
 use std::fmt;
 
@@ -25,6 +26,7 @@ pub const PROVIDERS: &[Choice] = &[
     },
     Choice { name: "in-memory", about: "fixed values, for tests and trials", build: in_memory::BUILD },
     Choice { name: "ofrep", about: "any server that speaks OFREP", build: ofrep::BUILD },
+    Choice { name: "unleash", about: "Unleash or GitLab, evaluated here", build: unleash::BUILD },
 ];
 
 /// A provider that can be named.

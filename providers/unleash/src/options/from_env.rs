@@ -13,6 +13,15 @@ impl Options {
     /// # Errors
     /// A variable cannot be read as what it should be, or there is no such file.
     pub fn from_env() -> Result<Self, OptionsError> {
+        Self::from_variables(|name| env::var(name).ok())
+    }
+
+    /// The same from variables that `get` knows, such as a configuration's own. Empty ones count as unset.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
+        let get = |name| get(name).filter(|value| !value.is_empty());
         let mut options = Self::default();
         if let Some(url) = get("UNLEASH_URL") {
             options.url = url;
@@ -44,6 +53,52 @@ impl Options {
     }
 }
 
-fn get(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Result<Options, OptionsError> {
+        Options::from_variables(|name| {
+            pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn variables_say_where_and_who() {
+        let options = from(&[
+            ("UNLEASH_URL", "https://flags.test/api"),
+            ("UNLEASH_API_TOKEN", "default:production.s3cret"),
+            ("UNLEASH_APP_NAME", "shop"),
+            ("UNLEASH_ENVIRONMENT", ""),
+            ("UNLEASH_REFRESH_INTERVAL_SECONDS", "3"),
+            ("UNLEASH_DISABLE_METRICS", "true"),
+        ])
+        .expect("options");
+        assert_eq!(options.url, "https://flags.test/api");
+        assert_eq!(options.token.as_deref(), Some("default:production.s3cret"));
+        assert_eq!((options.app_name.as_str(), options.environment.as_deref()), ("shop", None));
+        assert_eq!((options.interval, options.report_usage), (Duration::from_secs(3), false));
+        let defaults = from(&[]).expect("options");
+        assert_eq!((defaults.url, defaults.report_usage), (Options::default().url, true));
+    }
+
+    #[test]
+    fn a_token_may_lie_in_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token");
+        std::fs::write(&path, "default:production.s3cret\n").expect("a file");
+        let path = path.to_str().expect("a path of text");
+        let options = from(&[("UNLEASH_API_TOKEN_FILE", path)]).expect("options");
+        assert_eq!(options.token.as_deref(), Some("default:production.s3cret"));
+        let missing = from(&[("UNLEASH_API_TOKEN_FILE", "/nowhere/token")]).expect_err("no file");
+        assert!(missing.to_string().contains("UNLEASH_API_TOKEN_FILE: /nowhere/token"), "{missing}");
+    }
+
+    #[test]
+    fn an_interval_is_at_least_a_second() {
+        for wrong in ["0", "soon", "-1", "1.5"] {
+            let error = from(&[("UNLEASH_REFRESH_INTERVAL_SECONDS", wrong)]).expect_err(wrong);
+            assert!(error.to_string().contains("whole number"), "{error}");
+        }
+    }
 }
