@@ -1,11 +1,13 @@
 //! TLS towards an origin: ring, the platform's roots, and an authority of the operator's own.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 /// A client's side of TLS 1.2 and 1.3 that trusts the platform's roots and those in the file `authority`.
@@ -25,9 +27,8 @@ pub(super) fn client_as(
     own: Option<(&Path, &Path)>,
 ) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let extra = authority.map(certificates).transpose()?.unwrap_or_default();
-    let verifier =
-        Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(|error| error.to_string())?;
+    let extra = authority.map(authorities).transpose()?.unwrap_or_default();
+    let verifier = Trust { extra, provider: Arc::clone(&provider), verifier: OnceLock::new() };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -40,6 +41,15 @@ pub(super) fn client_as(
         .map_err(|error| format!("{} and {}: {error}", chain.display(), key.display()))
 }
 
+/// The certificates of `path`, of which each can be an authority.
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let (found, mut roots) = (certificates(path)?, RootCertStore::empty());
+    for certificate in &found {
+        roots.add(certificate.clone()).map_err(|error| format!("certPath {}: {error}", path.display()))?;
+    }
+    Ok(found)
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let failed = |error: rustls::pki_types::pem::Error| format!("certPath {}: {error}", path.display());
     let found: Vec<_> =
@@ -48,5 +58,61 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         Err(format!("certPath {}: no certificate in it", path.display()))
     } else {
         Ok(found)
+    }
+}
+
+/// The platform's roots and `extra` ones, loaded when the first server shows a certificate.
+///
+/// Loading takes tens of milliseconds, which a start must not wait for, and an origin without TLS needs none. Roots that
+/// could not be loaded are tried again with the next connection.
+#[derive(Debug)]
+struct Trust {
+    extra: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    verifier: OnceLock<Verifier>,
+}
+
+impl Trust {
+    fn verifier(&self) -> Result<&Verifier, Error> {
+        if let Some(verifier) = self.verifier.get() {
+            return Ok(verifier);
+        }
+        let loaded = Verifier::new_with_extra_roots(self.extra.clone(), Arc::clone(&self.provider))?;
+        Ok(self.verifier.get_or_init(|| loaded))
+    }
+}
+
+impl ServerCertVerifier for Trust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier()?.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier()?.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
