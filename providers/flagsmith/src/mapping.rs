@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::rules::{CONTROL, Cause, Decision, Outcome};
 
 /// How features become flags. The default is what Flagsmith's own providers mostly agree on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// What a boolean is.
     pub booleans: Booleans,
@@ -15,6 +15,8 @@ pub struct Mapping {
     pub value_when_disabled: bool,
     /// Whether features are served that Flagsmith keeps from clients with a client-side key.
     pub server_key_only: bool,
+    /// The flag set that the flags are put into.
+    pub flag_set: Option<String>,
 }
 
 /// What a client gets that asks for a boolean.
@@ -44,10 +46,19 @@ pub(crate) struct Ready {
 
 impl Ready {
     pub(crate) fn of(outcome: &Outcome<'_>, multivariate: bool, mapping: &Mapping) -> Self {
-        let name = name(outcome, multivariate);
-        let enabled = outcome.state.enabled();
         let value = outcome.choice.map_or_else(|| outcome.state.value(), |choice| choice.value());
-        let variant = |value: Value| Variant::new(&name, value);
+        Self::new(&name(outcome, multivariate), outcome.state.enabled(), value, mapping, facts(outcome))
+    }
+
+    /// What is called `name` and has `value`, on or off.
+    pub(crate) fn new(
+        name: &str,
+        enabled: bool,
+        value: &Value,
+        mapping: &Mapping,
+        metadata: Option<Metadata>,
+    ) -> Self {
+        let variant = |value: Value| Variant::new(name, value);
         let own = || Value::Bool(enabled);
         let by_state = mapping.booleans == Booleans::Enabled;
         Self {
@@ -58,7 +69,7 @@ impl Ready {
             number: variant(number(value)),
             object: variant(structure(value)),
             any: variant(if value.is_null() { own() } else { value.clone() }),
-            metadata: facts(outcome),
+            metadata,
         }
     }
 

@@ -26,7 +26,7 @@ const TRAITS: &str = "traits";
 pub fn flags(
     document: Document,
     source: &Arc<str>,
-    mapping: Mapping,
+    mapping: &Arc<Mapping>,
     previous: Option<&Layer>,
     usage: Option<&Usage>,
 ) -> engine::Compiled {
@@ -49,16 +49,17 @@ pub fn flags(
     harvest.finish()
 }
 
-fn flag(feature: Feature, source: &Arc<str>, mapping: Mapping, counter: Option<Counter>) -> Flag {
+fn flag(feature: Feature, source: &Arc<str>, mapping: &Arc<Mapping>, counter: Option<Counter>) -> Flag {
     let kind = if feature.is_multivariate() { "MULTIVARIATE" } else { "STANDARD" };
-    let metadata = Map::from_iter([
+    let mut metadata = Map::from_iter([
         ("flagsmith.featureId".to_owned(), feature.id().into()),
         ("flagsmith.type".to_owned(), kind.into()),
     ]);
+    metadata.extend(mapping.flag_set.iter().map(|set| ("flagSetId".to_owned(), set.as_str().into())));
     let ready: Box<[Ready]> = feature
         .outcomes()
         .iter()
-        .map(|outcome| Ready::of(outcome, feature.is_multivariate(), &mapping))
+        .map(|outcome| Ready::of(outcome, feature.is_multivariate(), mapping))
         .collect();
     let variants = ready.iter().map(|ready| ready.variant(Type::Any));
     let variants = variants.map(|variant| Variant::new(variant.name(), variant.value().clone())).collect();
@@ -73,7 +74,7 @@ fn flag(feature: Feature, source: &Arc<str>, mapping: Mapping, counter: Option<C
         default: Some(0),
         metadata,
         text: &format!("{version} {mapping:?}"),
-        rules: Arc::new(Rules { feature, mapping, ready, counter }),
+        rules: Arc::new(Rules { feature, mapping: Arc::clone(mapping), ready, counter }),
         translation,
     })
 }
@@ -82,7 +83,7 @@ fn flag(feature: Feature, source: &Arc<str>, mapping: Mapping, counter: Option<C
 #[derive(Debug)]
 struct Rules {
     feature: Feature,
-    mapping: Mapping,
+    mapping: Arc<Mapping>,
     /// By the decision's outcome.
     ready: Box<[Ready]>,
     counter: Option<Counter>,

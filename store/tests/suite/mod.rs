@@ -59,11 +59,11 @@ pub fn open(backend: &impl Backend) -> Store {
     Store::open(settings(), vec![backend.follow()])
 }
 
-/// What `key` answers.
+/// What `key` answers: a text, or the variant's name where the value is none.
 pub fn answer(store: &Store, selector: &Selector<'_>, key: &str) -> Option<String> {
     let snapshot = store.read();
     let flag = snapshot.find(selector, key)?;
-    flag.default_variant().map(|variant| variant.name().to_owned())
+    flag.default_variant().map(|variant| variant.value().as_str().unwrap_or(variant.name()).to_owned())
 }
 
 /// Waits until something holds.
