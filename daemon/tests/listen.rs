@@ -168,6 +168,46 @@ async fn a_stalled_body_fails_in_time() {
     assert!(answer.ends_with("the request body did not arrive within 0 s"), "{answer}");
 }
 
+/// Tells when the last one lets go of it.
+struct Held(Vec<u8>, Option<oneshot::Sender<()>>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.1.take().map(|told| told.send(()));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut() {
+    const LARGE: usize = 64 << 20;
+    let (told, let_go) = oneshot::channel();
+    let body = Bytes::from_owner(Held(vec![b'x'; LARGE], Some(told)));
+    let taken = Arc::new(std::sync::Mutex::new(Some(body)));
+    let service = tower::service_fn(move |_: Request<Inbound>| {
+        let body = taken.lock().unwrap().take().unwrap_or_default();
+        async move { Ok::<_, Infallible>(Response::new(Full::new(body))) }
+    });
+    let mut endpoint = endpoint(Address::Port(0));
+    endpoint.limits.write_time = SHORT;
+    let bound = endpoint.bind().await.unwrap();
+    let port = bound.local_addr().unwrap().port();
+    let serving = tokio::spawn(bound.serve(service, std::future::pending(), GRACE));
+    let mut client = connect(port).await;
+    client.write_all(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), let_go).await.expect("let go in time").unwrap();
+    let mut received = Vec::new();
+    // Reset or closed, it is over either way.
+    let _ = client.read_to_end(&mut received).await;
+    assert!(received.len() < LARGE, "{} bytes", received.len());
+    serving.abort();
+}
+
 #[tokio::test]
 async fn more_connections_than_allowed_wait() {
     let limits = Limits { connections: 1, head_time: SHORT, ..Limits::default() };

@@ -23,6 +23,7 @@ use tower::util::Oneshot;
 use super::Handler;
 use super::body::Inbound;
 use super::limits::Limits;
+use super::patience::Patient;
 use super::stream::{Rewound, Stream};
 use super::upgrade::{self, Handover};
 
@@ -47,13 +48,13 @@ async fn closed(mut closing: Closing) {
 
 impl<S: Handler> Port<S> {
     /// Serves a connection to its end. Errors of a connection are its client's and only logged for debugging.
-    pub(super) async fn run(self: Arc<Self>, stream: Stream, closing: Closing) {
+    pub(super) async fn run(self: Arc<Self>, stream: Patient<Stream>, closing: Closing) {
         if let Err(error) = self.greet(stream, closing).await {
             tracing::debug!(%error, "connection ended");
         }
     }
 
-    async fn greet(self: Arc<Self>, stream: Stream, closing: Closing) -> io::Result<()> {
+    async fn greet(self: Arc<Self>, stream: Patient<Stream>, closing: Closing) -> io::Result<()> {
         let Some(tls) = self.tls.clone() else {
             let (io, is_http2) = self.recognise(stream, &closing).await?;
             return self.serve(io, is_http2, true, closing).await;

@@ -14,6 +14,8 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a request body may stall.
     pub body_time: Duration,
+    /// How long a client may take nothing of what waits for it, before its connection is cut.
+    pub write_time: Duration,
     /// How many connections are open at once; more wait to be accepted.
     pub connections: usize,
     /// How many requests one HTTP/2 connection has open at once.
@@ -26,6 +28,7 @@ impl Default for Limits {
             head_bytes: 1_000_000,
             head_time: Duration::from_secs(5),
             body_time: Duration::from_secs(5),
+            write_time: Duration::from_secs(60),
             connections: 16_384,
             streams: 250,
         }

@@ -12,6 +12,7 @@ mod bind;
 mod body;
 mod connection;
 mod limits;
+mod patience;
 mod stream;
 mod tls;
 mod upgrade;
@@ -35,6 +36,7 @@ use self::bind::Listener;
 pub use self::body::{BodyError, Inbound};
 use self::connection::Port;
 pub use self::limits::Limits;
+use self::patience::Patient;
 pub use self::tls::{Certificate, CertificateError};
 
 const ALPN_HTTP2: &[u8] = b"h2";
@@ -155,6 +157,7 @@ impl Bound {
     ) -> usize {
         let Self { listener, tls, http2, limits } = self;
         let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        let write_time = limits.write_time;
         let port = Arc::new(Port { service, tls, http2, limits });
         let (close, closing) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -166,7 +169,7 @@ impl Bound {
                 Some(_) = connections.join_next() => continue,
                 accepted = accept(&listener, &room) => accepted,
             };
-            let connection = Arc::clone(&port).run(stream, closing.clone());
+            let connection = Arc::clone(&port).run(Patient::new(stream, write_time), closing.clone());
             connections.spawn(async move {
                 connection.await;
                 drop(permit);
