@@ -39,7 +39,7 @@ impl Comparison {
         scope: &Scope<'a>,
         w: &mut W,
     ) -> Result<bool, Failed> {
-        let a = a.run(Some(0), scope, w)?;
+        let a = a.operand(Some(0), scope, w)?;
         let b = b.run(Some(1), scope, w)?;
         Ok(self.holds(a, b))
     }

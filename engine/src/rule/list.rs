@@ -78,7 +78,7 @@ impl InLiterals {
 
     #[inline(never)]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<bool, Failed> {
-        Ok(match self.needle.run(Some(0), scope, w)? {
+        Ok(match self.needle.operand(Some(0), scope, w)? {
             Value::Str(needle) if self.likenesses & likeness(needle) == 0 => false,
             Value::Str(needle) => match &self.strings {
                 Strings::Few(strings) => strings.iter().any(|entry| same(entry, needle)),

@@ -125,6 +125,23 @@ impl Rule {
         }
     }
 
+    /// The same where most rules are an attribute: that is looked up on the spot.
+    #[inline(always)]
+    pub(crate) fn operand<'a, W: Witness>(
+        &'a self,
+        at: Option<usize>,
+        scope: &Scope<'a>,
+        witness: &mut W,
+    ) -> Result<Value<'a>, Failed> {
+        match self {
+            Self::Var(var) if !W::WATCHES => match var.attribute(scope) {
+                Some(value) => Ok(value),
+                None => self.run(at, scope, witness),
+            },
+            _ => self.run(at, scope, witness),
+        }
+    }
+
     /// Evaluates an operator's argument or arguments, which are steps of the operator itself.
     #[inline]
     pub(crate) fn arguments<'a, W: Witness>(

@@ -59,7 +59,7 @@ impl SemVer {
         scope: &Scope<'a>,
         w: &mut W,
     ) -> Result<Option<bool>, Failed> {
-        let version = self.version.run(Some(0), scope, w)?;
+        let version = self.version.operand(Some(0), scope, w)?;
         Ok(match version {
             Value::Str(text) => match (plain(text.as_bytes()), self.plain) {
                 (Some(version), Some(target)) => Some(self.relation.holds_plainly(version, target)),
@@ -154,26 +154,29 @@ impl Relation {
 #[inline]
 pub(crate) fn plain(text: &[u8]) -> Option<[u64; 3]> {
     let mut numbers = [0; 3];
-    let (mut part, mut number, mut digits, mut zero_led) = (0, 0, 0, false);
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            if zero_led || digits == 9 {
+    let mut rest = text;
+    for number in &mut numbers {
+        let mut length = 0;
+        while let Some(digit) =
+            rest.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)
+        {
+            *number = *number * 10 + u64::from(digit);
+            length += 1;
+            if length > 9 {
                 return None;
             }
-            zero_led = digits == 0 && digit == 0;
-            number = number * 10 + u64::from(digit);
-            digits += 1;
-        } else if *byte == b'.' && digits > 0 && part < 2 {
-            numbers[part] = number;
-            part += 1;
-            (number, digits, zero_led) = (0, 0, false);
-        } else {
+        }
+        if length == 0 || length > 1 && rest[0] == b'0' {
             return None;
         }
+        match rest.get(length) {
+            None => return Some(numbers),
+            Some(b'.') => rest = &rest[length + 1..],
+            Some(_) => return None,
+        }
     }
-    *numbers.get_mut(part).filter(|_| digits > 0)? = number;
-    Some(numbers)
+    // A third dot.
+    None
 }
 
 impl<'v> Version<'v> {

@@ -15,7 +15,7 @@ pub(crate) fn cat<'a, W: Witness>(args: &'a Rule, scope: &Scope<'a>, w: &mut W) 
     match args {
         Rule::List(rules) if rules.len() > 1 => {
             for (at, rule) in rules.iter().enumerate() {
-                match rule.run(Some(at), scope, w)? {
+                match rule.operand(Some(at), scope, w)? {
                     // What most parts are.
                     Value::Str(text) => {
                         scope.burn_built(text.len())?;
@@ -112,7 +112,7 @@ impl End {
         scope: &Scope<'a>,
         w: &mut W,
     ) -> Result<Option<bool>, Failed> {
-        let text = text.run(Some(0), scope, w)?;
+        let text = text.operand(Some(0), scope, w)?;
         let affix = match affix {
             Rule::Literal(Literal::Str(affix)) if !W::WATCHES => Value::Str(affix),
             _ => affix.run(Some(1), scope, w)?,

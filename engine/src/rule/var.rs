@@ -32,12 +32,23 @@ pub(crate) enum Name {
 }
 
 impl Var {
+    /// The value of the common case: an attribute of the request's context, with nothing around it.
+    #[inline(always)]
+    pub(crate) fn attribute<'a>(&'a self, scope: &Scope<'a>) -> Option<Value<'a>> {
+        match (&self.name, scope.data, scope.shadow) {
+            (Name::Attribute(key), Data::Root(context), None) => {
+                Some(context.get(key).unwrap_or(Value::Null))
+            }
+            (Name::FlagKey, Data::Root(_), None) => Some(Value::Str(scope.flag_key)),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
-        match (&self.name, scope.data, scope.shadow) {
-            (Name::Attribute(key), Data::Root(context), None) => Ok(context.get(key).unwrap_or(Value::Null)),
-            (Name::FlagKey, Data::Root(_), None) => Ok(Value::Str(scope.flag_key)),
-            _ => self.seek_and_find(scope, w),
+        match self.attribute(scope) {
+            Some(value) => Ok(value),
+            None => self.seek_and_find(scope, w),
         }
     }
 
