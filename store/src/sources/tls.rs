@@ -116,3 +116,23 @@ impl ServerCertVerifier for Trust {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_that_cannot_be_used_is_told_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ca.pem");
+        let none = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+        for (text, says) in [(None, "ca.pem: "), (Some(""), "no certificate in it"), (Some(none), "ca.pem: ")]
+        {
+            if let Some(text) = text {
+                std::fs::write(&path, text).expect("a file");
+            }
+            let error = client(Some(&path)).expect_err("no authority");
+            assert!(error.starts_with("certPath ") && error.contains(says), "{text:?}: {error}");
+        }
+    }
+}
