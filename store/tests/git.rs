@@ -54,9 +54,7 @@ impl Backend for Git {
             Some(forge) => forge.uri(self.query),
             None => self.repository.uri(self.query),
         };
-        let origin = Origin::new("git", &uri, self.options.clone());
-        let source = (find(BUILT_IN, "git").expect("git is built in").build)(&origin).expect("good options");
-        (origin, source)
+        forge::follow(&uri, &self.options)
     }
 
     fn put(&mut self, document: &str) {

@@ -11,66 +11,12 @@ mod suite;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use engine::Selector;
-use forge::{Fault, Forge, Repository, TOKEN, git_is_missing};
-use hoist_store::{BUILT_IN, Origin, Served, Settings, State, Store, find};
-use serde_json::{Map, Value, json};
+use forge::{Fault, TOKEN, World, git_is_missing};
+use hoist_store::{Served, Settings, State};
+use serde_json::json;
 use suite::{answer, becomes, document, serves, settings, until};
-
-/// A repository behind a server, and a cache that the test can reach.
-struct World {
-    repository: Repository,
-    forge: Forge,
-    cache: tempfile::TempDir,
-    options: Map<String, Value>,
-}
-
-impl World {
-    async fn new() -> Self {
-        let repository = Repository::new();
-        let forge = Forge::start(repository.folder()).await;
-        let cache = tempfile::tempdir().expect("a directory");
-        let options = json!({
-            "interval": 1, "timeoutS": 2, "username": "me", "token": TOKEN,
-            "certPath": forge.certificate(), "cacheDir": cache.path(),
-        });
-        let options = options.as_object().cloned().unwrap_or_default();
-        Self { repository, forge, cache, options }
-    }
-
-    fn open(&self) -> Store {
-        self.open_at("ref=main&path=flags.json", settings())
-    }
-
-    fn open_at(&self, query: &str, settings: Settings) -> Store {
-        let origin = Origin::new("git", &self.forge.uri(query), self.options.clone());
-        let source = (find(BUILT_IN, "git").expect("git").build)(&origin).expect("good options");
-        Store::open(settings, vec![(origin, source)])
-    }
-
-    /// The repository in the cache, once nobody uses it any more.
-    async fn cache_at_rest(&self) -> PathBuf {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-        loop {
-            if let [only] = &self.caches()[..] {
-                let lock = fs::File::open(only.with_file_name("lock")).expect("a lock");
-                if lock.try_lock().is_ok() {
-                    return only.clone();
-                }
-            }
-            assert!(tokio::time::Instant::now() < deadline, "in use: {:?}", self.caches());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// The repositories in the cache.
-    fn caches(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.cache.path()).expect("a cache").flatten();
-        entries.map(|entry| entry.path().join("repo")).filter(|path| path.is_dir()).collect()
-    }
-}
 
 /// What may happen to a cache: its name, and what does it.
 type Harm = (&'static str, fn(&Path));

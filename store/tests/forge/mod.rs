@@ -3,12 +3,14 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a module of several test binaries"
 )]
 
 mod repository;
+mod world;
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -25,8 +27,10 @@ use hyper_util::server::conn::auto::Builder;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
 
 pub use repository::{Repository, git_is_missing};
+pub use world::{World, follow};
 
 use crate::server::{Body, acceptor};
 
@@ -46,6 +50,8 @@ pub enum Fault {
     Cut,
     /// A page for people.
     Page,
+    /// Of a pack so many eighths, then nothing; all else as it should be.
+    Stall(u8),
 }
 
 /// A server of everything below a folder; it stops when dropped.
@@ -82,7 +88,16 @@ impl Forge {
     }
 
     pub fn uri(&self, query: &str) -> String {
-        format!("git+https://localhost:{}/origin.git?{query}", self.port)
+        self.uri_at(self.port, query)
+    }
+
+    /// As one reaches it by another port.
+    pub fn uri_at(&self, port: u16, query: &str) -> String {
+        format!("git+https://localhost:{port}/origin.git?{query}")
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn certificate(&self) -> PathBuf {
@@ -122,7 +137,7 @@ async fn answer(
             response.body(Full::new(Bytes::from_static(b"<html>")).boxed()).expect("a response")
         }
         _ if !authorized => empty(401),
-        _ => backend(&root, request, fault == Fault::Cut).await,
+        _ => backend(&root, request, fault).await,
     })
 }
 
@@ -131,7 +146,7 @@ fn empty(status: u16) -> Response<Body> {
 }
 
 /// One run of `git http-backend`, as CGI has it (RFC 3875).
-async fn backend(root: &Path, request: Request<Incoming>, cut: bool) -> Response<Body> {
+async fn backend(root: &Path, request: Request<Incoming>, fault: Fault) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let header = |name: &str| {
@@ -166,11 +181,27 @@ async fn backend(root: &Path, request: Request<Incoming>, cut: bool) -> Response
     }
     let output = Bytes::from(output);
     let body = output.slice((end + 4).min(output.len())..);
-    if cut {
-        let half = body.slice(..body.len() / 2);
-        let pieces = tokio_stream::iter([Ok(Frame::data(half))]);
-        let response = response.header("content-length", body.len().to_string());
-        return response.body(BodyExt::boxed(StreamBody::new(pieces))).expect("a response");
+    let Some(part) = fault.part_of(&body) else {
+        return response.body(Full::new(body).boxed()).expect("a response");
+    };
+    let piece = tokio_stream::iter([Ok(Frame::data(body.slice(..part)))]);
+    let response = response.header("content-length", body.len().to_string());
+    let body = match fault {
+        Fault::Stall(_) => BodyExt::boxed(StreamBody::new(piece.chain(tokio_stream::pending()))),
+        _ => BodyExt::boxed(StreamBody::new(piece)),
+    };
+    response.body(body).expect("a response")
+}
+
+impl Fault {
+    /// How much of an answer is sent, unless it is all.
+    fn part_of(self, body: &[u8]) -> Option<usize> {
+        match self {
+            Self::Cut => Some(body.len() / 2),
+            Self::Stall(eighths) if body.windows(8).any(|window| window == b"packfile") => {
+                Some(body.len() / 8 * usize::from(eighths))
+            }
+            _ => None,
+        }
     }
-    response.body(Full::new(body).boxed()).expect("a response")
 }

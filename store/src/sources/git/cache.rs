@@ -94,6 +94,7 @@ impl Cache {
         let folder = parent.join(&self.key);
         private(fs::DirBuilder::new().recursive(true)).create(&folder)?;
         if let Some(lock) = lock(&folder)? {
+            remove_unfinished(&folder);
             return Ok(Held { folder, _lock: lock, _temporary: None });
         }
         let prefix = format!("{}.", self.key);
@@ -117,6 +118,16 @@ impl Held {
         let folder = temporary.path().to_owned();
         let lock = lock(&folder)?.ok_or_else(|| io::Error::other("a new directory is in use"))?;
         Ok(Self { folder, _lock: lock, _temporary: Some(temporary) })
+    }
+}
+
+/// Removes packs that a process which was killed had begun: whole ones have a name. Failing is no harm.
+fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder.join("repo/objects/pack")).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if !path.extension().is_some_and(|end| ["pack", "idx", "keep"].iter().any(|known| end == *known)) {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
