@@ -310,8 +310,12 @@ impl Faulty for Object {
             Fault::Errors => Answer::Status(500, Vec::new(), "oops".to_owned()),
             Fault::CutOff => Answer::Truncated,
             Fault::Drip => Answer::Drip,
-            // Objects are replaced whole.
-            Fault::HalfWritten => return None,
+            // Objects are replaced whole, so this is all there is of it until somebody uploads the rest.
+            Fault::HalfWritten => {
+                let two = document("two");
+                self.put(&two[..two.len() / 2]);
+                return Some(State::Refused);
+            }
         };
         self.server.script().always = Some(always);
         Some(State::Unreachable)

@@ -13,12 +13,15 @@ use std::time::Duration;
 use cluster::{ApiServer, Trouble};
 use hoist_store::{BUILT_IN, Origin, Source, State, Store, find};
 use serde_json::{Map, Value, json};
+use suite::link::{Link, Passage};
 use suite::matrix::{Fault, Faulty, matrix};
 use suite::{Backend, becomes, document, open, serves, until};
 
 /// `team/flags` of a cluster.
 struct Resource {
     cluster: ApiServer,
+    /// What lies between the source and the cluster.
+    link: Link,
     name: &'static str,
     /// How many seconds a request may take.
     timeout: u64,
@@ -26,7 +29,9 @@ struct Resource {
 
 impl Resource {
     async fn new() -> Self {
-        Self { cluster: ApiServer::start().await, name: "team/flags", timeout: 9 }
+        let cluster = ApiServer::start().await;
+        let link = Link::to(cluster.address()).await;
+        Self { cluster, link, name: "team/flags", timeout: 9 }
     }
 
     /// How many requests came whose query has, or has not, `watch=1`.
@@ -40,7 +45,7 @@ impl Resource {
 
 impl Backend for Resource {
     fn follow(&self) -> (Origin, Box<dyn Source>) {
-        let environment = json!({"KUBECONFIG": self.cluster.kubeconfig()});
+        let environment = json!({"KUBECONFIG": self.cluster.kubeconfig_by(self.link.port)});
         let options = [("environment", environment), ("timeoutS", json!(self.timeout))];
         let options = options.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         let origin = Origin::new("kubernetes", self.name, options);
@@ -50,6 +55,7 @@ impl Backend for Resource {
 
     fn put(&mut self, document: &str) {
         self.cluster.state().fault = None;
+        self.link.set(Passage::Free);
         // What follows the document's end is no part of an object: padding goes inside.
         match document.trim_end().strip_prefix('{') {
             Some(inside) if document.len() > inside.len() + 1 => {
@@ -267,8 +273,14 @@ impl Faulty for Resource {
             Fault::Hangs => Trouble::Hang,
             Fault::Errors => Trouble::Status(500, "etcdserver: no leader", 0),
             Fault::CutOff => Trouble::Truncated,
-            // Events are small, and objects are replaced whole.
-            Fault::Drip | Fault::HalfWritten => return None,
+            // The watch is over, and the list that follows it does not come to an end.
+            Fault::Drip => {
+                self.link.set(Passage::Drip);
+                self.cluster.hang_up(None);
+                return Some(State::Unreachable);
+            }
+            // Objects are replaced whole, and only if they are whole.
+            Fault::HalfWritten => return None,
         };
         self.cluster.hang_up(Some(trouble));
         Some(State::Unreachable)

@@ -120,13 +120,21 @@ impl ApiServer {
         Self { address, state, news, folder, task }
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// A kubeconfig for the server, with its token in a file beside it.
     pub fn kubeconfig(&self) -> PathBuf {
+        self.kubeconfig_by(self.address.port())
+    }
+
+    /// The same as one reaches the server by `port`.
+    pub fn kubeconfig_by(&self, port: u16) -> PathBuf {
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: it\ncontexts:\n- name: it\n  context: {{cluster: c, user: u}}\n\
-             clusters:\n- name: c\n  cluster: {{server: 'https://localhost:{}', certificate-authority: ca.crt}}\n\
-             users:\n- name: u\n  user: {{tokenFile: token}}\n",
-            self.address.port()
+             clusters:\n- name: c\n  cluster: {{server: 'https://localhost:{port}', certificate-authority: ca.crt}}\n\
+             users:\n- name: u\n  user: {{tokenFile: token}}\n"
         );
         let path = self.folder.path().join("config");
         std::fs::write(&path, text).expect("a file");
