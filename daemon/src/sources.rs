@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, find};
@@ -10,6 +10,9 @@ use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, 
 use crate::args::Fractional;
 use crate::config::{Config, OriginConfig, Secret};
 use crate::dialects;
+
+/// How long dropped sources may take to remove their temporary files when a process ends.
+pub(crate) const PARTING: Duration = Duration::from_millis(500);
 
 /// Every kind of source in this build.
 static KINDS: &[&[&SourceKind]] = &[store::BUILT_IN, dialects::KINDS];

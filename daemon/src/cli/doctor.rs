@@ -80,13 +80,14 @@ fn examine(args: &DoctorArgs, environment: &Environment, timeout: Duration) -> i
     let mut findings = settings::check(&config, environment);
     findings.extend(tls::check(&config));
     findings.extend(state::check(&config));
+    findings.extend(state::check_cache(&config));
     findings.extend(runtime.block_on(async {
         let mut found = ports::check(&config, timeout).await;
         found.extend(clock::check(&config, timeout).await);
         found.extend(sources::check(&config, timeout).await);
         found
     }));
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(crate::sources::PARTING);
     Ok(findings)
 }
 

@@ -116,9 +116,9 @@ impl Export {
     }
 }
 
-/// Lets go of threads that are still busy, such as with a file on a network that does not answer.
+/// Lets go of threads that are busy for longer than it takes to clear up, such as with a file on a network that does not answer.
 fn leave(runtime: Runtime) {
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(sources::PARTING);
 }
 
 /// What flagd's log begins with, too.

@@ -118,7 +118,7 @@ fn once(origin: &OriginConfig, timeout: Duration) -> Result<Result<RawDocument, 
         let said = first.map_err(|_| format!("no answer within {timeout:?} (from --timeout)"))?;
         said.document.ok_or_else(|| said.error.unwrap_or_else(|| "no document".to_owned()))
     });
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(sources::PARTING);
     Ok(read)
 }
 

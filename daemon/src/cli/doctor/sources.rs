@@ -27,6 +27,10 @@ pub(super) async fn check(config: &Config, timeout: Duration) -> Vec<Finding> {
 
 async fn one(config: &Config, origin: &OriginConfig, timeout: Duration) -> Vec<Finding> {
     let place = origin.uri.to_string();
+    // What the daemon keeps is its user's, and left alone.
+    let mut origin = origin.clone();
+    origin.repository.cache_dir = None;
+    let origin = &origin;
     let source = match sources::build(std::slice::from_ref(origin)).map(|built| built.into_iter().next()) {
         Ok(Some((_, source))) => source,
         Ok(None) => return Vec::new(),

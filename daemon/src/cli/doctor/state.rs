@@ -1,4 +1,4 @@
-//! The state directory: there or to be made, open to us, and no other daemon's.
+//! The state directory, and that of repositories: there or to be made, open to us, and no other daemon's.
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::services::control;
 
 const WHAT: &str = "state";
+const CACHE: &str = "cache";
 /// A file that is made and removed again, to see that it can be.
 const PROBE: &str = "doctor.unfinished";
 
@@ -21,29 +22,40 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     vec![of(folder)]
 }
 
+/// Whether what is fetched from repositories can be kept.
+pub(super) fn check_cache(config: &Config) -> Vec<Finding> {
+    let caches = config.origins.iter().filter_map(|origin| origin.repository.cache_dir.as_deref());
+    // It is one for all.
+    caches.take(1).map(|folder| writable(CACHE, folder, "--cache-dir")).collect()
+}
+
 fn of(folder: &Path) -> Finding {
+    if UnixStream::connect(control::socket(folder)).is_ok() {
+        let advice = "each daemon needs a directory of its own: name another, or stop that one first";
+        return Finding::warning(WHAT, folder.display().to_string(), "a running hoistd has it", advice);
+    }
+    writable(WHAT, folder, "--state-dir")
+}
+
+fn writable(what: &'static str, folder: &Path, option: &str) -> Finding {
     let place = folder.display().to_string();
-    let advice = "give --state-dir a directory that the daemon's user may write to";
+    let advice = format!("give {option} a directory that the daemon's user may write to");
     let Ok(found) = fs::metadata(folder) else {
         let above = folder.ancestors().skip(1).find(|above| above.exists() || above.as_os_str().is_empty());
         return match above {
             Some(above) if above.is_file() => {
-                Finding::error(WHAT, place, format!("{} is no directory", above.display()), advice)
+                Finding::error(what, place, format!("{} is no directory", above.display()), advice)
             }
-            _ => Finding::ok(WHAT, place, "will be made by the first start"),
+            _ => Finding::ok(what, place, "will be made by the first start"),
         };
     };
     if !found.is_dir() {
-        return Finding::error(WHAT, place, "is no directory", advice);
-    }
-    if UnixStream::connect(control::socket(folder)).is_ok() {
-        let advice = "each daemon needs a directory of its own: name another, or stop that one first";
-        return Finding::warning(WHAT, place, "a running hoistd has it", advice);
+        return Finding::error(what, place, "is no directory", advice);
     }
     let probe = folder.join(PROBE);
     match fs::write(&probe, "").and_then(|()| fs::remove_file(&probe)) {
-        Ok(()) => Finding::ok(WHAT, place, "can be written"),
-        Err(error) => Finding::error(WHAT, place, format!("cannot be written: {error}"), advice),
+        Ok(()) => Finding::ok(what, place, "can be written"),
+        Err(error) => Finding::error(what, place, format!("cannot be written: {error}"), advice),
     }
 }
 
