@@ -6,7 +6,10 @@
 #[path = "../../store/tests/forge/repository.rs"]
 mod repository;
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use repository::{Repository, git_is_missing};
@@ -162,6 +165,74 @@ fn a_push_is_seen_by_polling() {
     world.sees("one");
     world.repository.put("flags/all.json", &document("two"));
     world.sees("two");
+}
+
+/// Takes the place of `ssh`: every host is this machine.
+const SSH: &str = "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nexec sh -c \"$3\"\n";
+/// Has the program see all file systems read-only but the directory that its first word is, and only if that is so.
+const READ_ONLY: &str = r#"
+set -e
+cache=$1; shift
+mount --bind "$cache" "$cache"
+while read -r _ at _; do
+    [ "$at" = "$cache" ] || mount -o remount,bind,ro "$at" 2>/dev/null || true
+done </proc/self/mounts
+for at in / /tmp /var/tmp /dev/shm "$HOME" "$PWD"; do
+    if touch "$at/probe" 2>/dev/null; then echo "$at can be written" >&2; exit 99; fi
+done
+touch "$cache/probe"
+rm "$cache/probe"
+exec "$@"
+"#;
+
+/// How to follow `repository` by way of `ssh` on a file system where nothing but `cache` can be written.
+fn on_read_only(repository: &Repository, cache: &Path, more: &[&str]) -> DaemonOptions {
+    let folder = repository.folder();
+    let bin = folder.join("bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    std::fs::write(bin.join("ssh"), SSH).expect("written");
+    std::fs::set_permissions(bin.join("ssh"), Permissions::from_mode(0o755)).expect("executable");
+    let uri = format!("git+ssh://git@flags.example{}?path=flags/", repository.bare().display());
+    let sources = json!([{"provider": "git", "uri": uri, "interval": 1}]).to_string();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let words = ["--sources", &sources].into_iter().chain(more.iter().copied());
+    let under = ["unshare", "-rm", "sh", "-c", READ_ONLY, "sh", cache.to_str().expect("UTF-8")];
+    DaemonOptions {
+        env: vec![("PATH".into(), path.into()), ("HOME".into(), folder.into())],
+        folder: Some(folder.to_owned()),
+        log: Some(folder.join("log")),
+        under: under.map(Into::into).to_vec(),
+        ..DaemonOptions::new(words)
+    }
+}
+
+#[test]
+fn on_a_read_only_system_nothing_but_the_cache_is_written() {
+    let cache = tempfile::tempdir().expect("a directory");
+    let at = cache.path().to_str().expect("UTF-8");
+    let permitted = Command::new("unshare").args(["-rm", "mount", "--bind", at, at]).output();
+    if git_is_missing() || !permitted.is_ok_and(|done| done.status.success()) {
+        println!("skipped: no git, or no mounts of one's own (unshare -rm)");
+        return;
+    }
+    let repository = Repository::new();
+    repository.put("flags/all.json", &document("one"));
+    let daemon = on_read_only(&repository, cache.path(), &["--cache-dir", at]).start();
+    let world = World { repository, daemon };
+    world.sees("one");
+    world.repository.put("flags/all.json", &document("two"));
+    world.sees("two");
+    let log = std::fs::read_to_string(world.log()).expect("a log");
+    assert!(!log.to_lowercase().contains("read-only"), "{log}");
+    let caches = std::fs::read_dir(cache.path()).expect("a cache").flatten();
+    assert_eq!(caches.filter(|entry| entry.path().join("repo/HEAD").is_file()).count(), 1);
+
+    // Without one it says what is missing.
+    let repository = Repository::new();
+    repository.put("flags/all.json", &document("one"));
+    assert_eq!(on_read_only(&repository, cache.path(), &[]).fails().code(), Some(1));
+    let log = std::fs::read_to_string(repository.folder().join("log")).expect("a log");
+    assert!(log.contains("see --cache-dir"), "{log}");
 }
 
 /// From the end of a push to the value in a stock client, for as many pushes as `HOIST_GIT_PUSHES` says.

@@ -48,6 +48,8 @@ pub struct DaemonOptions {
     pub folder: Option<PathBuf>,
     /// A file that standard output and error are written to; discarded otherwise.
     pub log: Option<PathBuf>,
+    /// A command that sets the scene and becomes the program that its last words are; none for the program itself.
+    pub under: Vec<OsString>,
 }
 
 impl DaemonOptions {
@@ -190,7 +192,14 @@ pub fn resident(pid: u32) -> u64 {
 }
 
 fn spawn(options: &DaemonOptions, ports: Ports) -> std::io::Result<Child> {
-    let mut command = Command::new(program());
+    let mut command = match options.under.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program());
+            command
+        }
+        None => Command::new(program()),
+    };
     command.arg("start").args(&options.args);
     let flags = ["--port", "--management-port", "--sync-port", "--ofrep-port"];
     for (flag, port) in flags.into_iter().zip([ports.evaluation, ports.management, ports.sync, ports.ofrep]) {
