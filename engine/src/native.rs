@@ -311,11 +311,21 @@ impl<'p> Harvest<'p> {
         match flag {
             Ok(flag) => self.flags.push(Arc::new(flag)),
             Err(problem) => {
-                self.problem(Problem { flag: Some(key.into()), ..problem });
-                let before = self.previous.into_iter().flat_map(crate::Layer::flags);
-                self.flags.extend(before.filter(|flag| flag.key() == key).take(1).cloned());
+                self.keep(key, |_| true, problem);
             }
         }
+    }
+
+    /// Notes why the flag `key` of the flag set `set` cannot be built, and keeps its last good self: for documents in which
+    /// one key stands for several flags.
+    pub fn keep_in(&mut self, set: &str, key: &str, problem: Problem) {
+        self.keep(key, |flag| flag.flag_set() == Some(set), problem);
+    }
+
+    fn keep(&mut self, key: &str, is_it: impl Fn(&Flag) -> bool, problem: Problem) {
+        self.problem(Problem { flag: Some(key.into()), ..problem });
+        let before = self.previous.into_iter().flat_map(crate::Layer::flags);
+        self.flags.extend(before.filter(|flag| flag.key() == key && is_it(flag)).take(1).cloned());
     }
 
     /// Whether a flag `key` was added.

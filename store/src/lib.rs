@@ -59,7 +59,8 @@ pub use registry::{BUILT_IN, find};
 pub use relay::{RawDocument, Relay, Relayed};
 pub use schedule::Schedule;
 pub use source::{
-    Authorship, Delivery, Feed, Fetch, Fetched, Poll, ReadBy, Retry, Source, SourceError, SourceKind, Verdict,
+    Asked, Authorship, Delivery, Feed, Fetch, Fetched, Poll, ReadBy, Retry, Source, SourceError, SourceKind,
+    Verdict,
 };
 pub use sources::file::File;
 pub use sources::grpc::connect::Dial;

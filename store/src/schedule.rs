@@ -37,7 +37,7 @@ impl Schedule {
     }
 
     /// How long to wait at `now`.
-    pub(crate) fn wait(&self, now: SystemTime) -> Duration {
+    pub fn wait(&self, now: SystemTime) -> Duration {
         let Some(phase) = self.phase else { return self.interval.mul_f64(0.9 + 0.2 * jitter()) };
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + self.interval - phase;
         let into = Duration::from_nanos((since.as_nanos() % self.interval.as_nanos()) as u64);

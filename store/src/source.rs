@@ -266,31 +266,64 @@ impl<F: Fetch> Poll<F> {
     }
 }
 
+/// What asking an origin came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It has what it had.
+    Unchanged,
+    /// It has another document.
+    Delivered(Verdict),
+}
+
+impl<F: Fetch> Poll<F> {
+    /// Asks once and delivers what comes, for a source that does more than ask.
+    ///
+    /// # Errors
+    /// As [`Fetch::fetch`].
+    pub async fn ask(&mut self, feed: &mut Feed<'_>) -> Result<Asked, SourceError> {
+        let Some(fetched) = self.fetch.fetch(self.seen.as_deref(), feed.max_bytes()).await? else {
+            feed.unchanged();
+            return Ok(Asked::Unchanged);
+        };
+        if fetched.bytes.len() > feed.max_bytes() {
+            return Ok(Asked::Delivered(feed.refuse(too_large(feed.max_bytes()))));
+        }
+        Ok(Asked::Delivered(self.deliver(feed, fetched).await))
+    }
+
+    /// Delivers a version that came without being asked for. A revision is remembered only with its document in service: a
+    /// refused one is asked for again.
+    pub async fn deliver(&mut self, feed: &mut Feed<'_>, fetched: Fetched) -> Verdict {
+        let Fetched { bytes, format, revision } = fetched;
+        let delivery =
+            Delivery { bytes, format, revision: revision.clone(), authorship: None, provisional: false };
+        let verdict = feed.deliver(delivery).await;
+        self.seen = revision.filter(|_| verdict == Verdict::Accepted);
+        verdict
+    }
+
+    /// The revision in service, if the origin names them.
+    pub fn seen(&self) -> Option<&str> {
+        self.seen.as_deref()
+    }
+
+    /// Whoever asks.
+    pub fn fetch(&mut self) -> &mut F {
+        &mut self.fetch
+    }
+
+    /// How long until it is time to ask again.
+    pub fn wait(&self, now: SystemTime) -> Duration {
+        self.schedule.wait(now)
+    }
+}
+
 #[async_trait]
 impl<F: Fetch> Source for Poll<F> {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
         loop {
-            match self.fetch.fetch(self.seen.as_deref(), feed.max_bytes()).await? {
-                None => feed.unchanged(),
-                Some(fetched) if fetched.bytes.len() > feed.max_bytes() => {
-                    feed.refuse(too_large(feed.max_bytes()));
-                }
-                Some(Fetched { bytes, format, revision }) => {
-                    // A revision is remembered only with its document in service: a refused one is asked for again.
-                    let delivery = Delivery {
-                        bytes,
-                        format,
-                        revision: revision.clone(),
-                        authorship: None,
-                        provisional: false,
-                    };
-                    self.seen = match feed.deliver(delivery).await {
-                        Verdict::Accepted => revision,
-                        Verdict::Refused => None,
-                    };
-                }
-            }
-            feed.rest(self.schedule.wait(feed.now())).await;
+            self.ask(feed).await?;
+            feed.rest(self.wait(feed.now())).await;
         }
     }
 }

@@ -112,6 +112,16 @@ enum Chosen {
     },
 }
 
+impl Document {
+    /// Whether it says anything that such a document says.
+    pub fn is_one(&self) -> bool {
+        self.namespace.is_some()
+            || !self.version.is_empty()
+            || !self.flags.is_empty()
+            || !self.segments.is_empty()
+    }
+}
+
 /// The flags of all namespaces, in the order in which the documents name them. Documents of one namespace add up: a later
 /// flag replaces an earlier one of its key, and segments may come from earlier documents.
 pub fn read(documents: Vec<Document>) -> Vec<(String, Vec<Read>)> {
@@ -128,21 +138,23 @@ pub fn read(documents: Vec<Document>) -> Vec<(String, Vec<Read>)> {
         });
         spaces[space].1.add(document, at);
     }
-    spaces.into_iter().map(|(key, space)| (key, space.flags)).collect()
+    spaces.into_iter().map(|(key, space)| (key, space.flags.into_iter().flatten().collect())).collect()
 }
 
 /// What is known of a namespace so far.
 #[derive(Default)]
 struct Space {
     segments: HashMap<String, Result<Arc<Segment>, String>>,
-    flags: Vec<Read>,
+    /// In order; nothing in the place of one that was replaced.
+    flags: Vec<Option<Read>>,
+    places: HashMap<String, usize>,
 }
 
 impl Space {
     fn add(&mut self, document: Document, at: usize) {
         if let Some(doubt) = doubt(&document.version) {
             let path = format!("/{at}/version");
-            self.flags.push(Err(Finding { flag: None, path, message: doubt, is_error: false }));
+            self.flags.push(Some(Err(Finding { flag: None, path, message: doubt, is_error: false })));
         }
         for value in document.segments {
             let key = value.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -152,17 +164,24 @@ impl Space {
         for (index, value) in document.flags.into_iter().enumerate() {
             let key = value.get("key").and_then(Value::as_str).map(str::to_owned);
             let read = WrittenFlag::deserialize(value).map_err(|error| error.to_string());
-            let read = read.and_then(|flag| self.flag(flag)).map_err(|message| Finding {
-                flag: key.as_deref().map(Into::into),
-                path: format!("/{at}/flags/{index}"),
-                message,
-                is_error: true,
-            });
-            if let Some(key) = key {
-                self.flags.retain(|other| !matches!(other, Ok(flag) if flag.key == key));
-            }
-            self.flags.push(read);
+            let path = format!("/{at}/flags/{index}");
+            let read = match read.and_then(|flag| self.flag(flag)) {
+                Ok(flag) => Ok(Flag { path, ..flag }),
+                Err(message) => {
+                    Err(Finding { flag: key.as_deref().map(Into::into), path, message, is_error: true })
+                }
+            };
+            self.put(key, read);
         }
+    }
+
+    /// Adds a flag in the place of one with its key.
+    fn put(&mut self, key: Option<String>, read: Read) {
+        let earlier = key.and_then(|key| self.places.insert(key, self.flags.len()));
+        if let Some(Some(flag)) = earlier.map(|at| self.flags.get_mut(at)) {
+            *flag = flag.take().filter(Result::is_err);
+        }
+        self.flags.push(Some(read));
     }
 
     fn flag(&self, written: WrittenFlag) -> Result<Flag, String> {
@@ -205,6 +224,7 @@ impl Space {
             rules,
             rollouts,
             metadata: written.metadata,
+            path: String::new(),
         })
     }
 

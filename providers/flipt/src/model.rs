@@ -16,8 +16,7 @@ pub struct Snapshot {
     /// Which namespace.
     #[serde(default)]
     pub namespace: Namespace,
-    /// [`Flag`]s.
-    #[serde(default)]
+    /// [`Flag`]s. What has none is no snapshot: of a namespace without flags the server lists none.
     pub flags: Vec<Value>,
 }
 
@@ -56,6 +55,9 @@ pub struct Flag {
     /// What the flag says about itself.
     #[serde(default)]
     pub metadata: Map<String, Value>,
+    /// Where it is written, as a JSON pointer; said by whoever read it.
+    #[serde(skip)]
+    pub path: String,
 }
 
 /// What a flag answers with.

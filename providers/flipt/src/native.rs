@@ -1,6 +1,7 @@
 //! Flags as native flags of the engine.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use engine::{
@@ -29,15 +30,18 @@ pub fn flags(
     mapping: &Mapping,
 ) {
     let compiled = rules::compile(flags);
+    let mut added = HashSet::with_capacity(compiled.flags.len());
     for flag in compiled.flags {
         let key = flag.key().to_owned();
         harvest.add(&key, Ok(native(flag, namespace, source, mapping)));
+        added.insert(key);
     }
+    let set = mapping.flag_set.as_deref().unwrap_or(namespace);
     for Finding { flag, path, message, is_error } in compiled.findings {
         match flag {
             // One key twice is not worth a second flag.
-            Some(key) if is_error && !harvest.has(&key) => {
-                harvest.add(&key, Err(Problem::error(path, message)))
+            Some(key) if is_error && added.insert(key.to_string()) => {
+                harvest.keep_in(set, &key, Problem::error(path, message))
             }
             flag => harvest.problem(Problem { flag, ..Problem::warning(path, message) }),
         }
@@ -64,8 +68,8 @@ fn native(flag: rules::Flag, namespace: &str, source: &Arc<str>, mapping: &Mappi
             });
             let told = told.collect();
             let variants = vec![named("true", true.into()), named("false", false.into())];
-            let rules =
-                Switch { on: named("true", true.into()), off: named("false", false.into()), told, flag };
+            let (on, off) = (named("true", true.into()), named("false", false.into()));
+            let rules = Switch { on, off, told, identified: mapping.require_targeting_key, flag };
             (Arc::new(rules), variants, Some(usize::from(!enabled)))
         }
         Body::Variant(all) => {
@@ -83,7 +87,12 @@ fn native(flag: rules::Flag, namespace: &str, source: &Arc<str>, mapping: &Mappi
                 ready.iter().map(|ready| named(ready.any.name(), ready.any.value().clone())).collect();
             let default =
                 all.default().and_then(|default| position(all, default)).or((!ready.is_empty()).then_some(0));
-            (Arc::new(Choose { ready, told, default_metadata, disabled, flag }), variants, default)
+            let identified = mapping.require_targeting_key;
+            (
+                Arc::new(Choose { ready, told, default_metadata, disabled, identified, flag }),
+                variants,
+                default,
+            )
         }
     };
     Flag::of_native(NativeFlag {
@@ -161,29 +170,15 @@ struct Ready {
 
 impl Ready {
     fn of(variant: &rules::Variant, values: Values) -> Self {
-        let key = || serde_json::Value::String(variant.key().to_owned());
-        let attached = variant.attachment();
-        let of_key = variant.key().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
-        let any = match values {
-            Values::Key => key(),
-            Values::Attachment => attached.cloned().unwrap_or_else(key),
+        let of = |want| {
+            let value = values.value(variant.key(), variant.attachment(), want);
+            Variant::new(variant.key(), value)
         };
-        let number = match (of_key, attached) {
-            (_, Some(number @ serde_json::Value::Number(_))) if values == Values::Attachment => {
-                number.clone()
-            }
-            (Some(number), _) => serde_json::Value::Number(number),
-            (None, Some(number @ serde_json::Value::Number(_))) => number.clone(),
-            (None, _) => key(),
-        };
-        let structured = attached.filter(|attached| attached.is_object() || attached.is_array());
-        let named = |value| Variant::new(variant.key(), value);
-        let string = if any.is_string() { any.clone() } else { key() };
         Self {
-            any: named(any),
-            string: named(string),
-            number: named(number),
-            object: named(structured.cloned().unwrap_or_else(key)),
+            any: of(Type::Any),
+            string: of(Type::String),
+            number: of(Type::Number),
+            object: of(Type::Object),
         }
     }
 
@@ -205,12 +200,17 @@ struct Switch {
     off: Variant,
     /// By rollout.
     told: Box<[Combinations]>,
+    /// Whether whoever asks must have a targeting key.
+    identified: bool,
 }
 
 impl Native for Switch {
     fn decide<'a>(&'a self, question: &Question<'a>, watch: &mut Watch<'_>) -> Result<Resolution<'a>, Fault> {
         let attributes = ContextAttributes(question.context);
         let asked = asked(question.context, &attributes);
+        if self.identified && asked.entity.is_empty() && !self.flag.is_static() {
+            return Err(Fault::TargetingKeyMissing);
+        }
         let Body::Boolean(rollouts) = self.flag.body() else { return Err(Fault::Parse) };
         let switched = switch(&self.flag, rollouts, &asked);
         if watch.watches() {
@@ -248,12 +248,17 @@ struct Choose {
     told: Box<[Box<[Combinations]>]>,
     default_metadata: Option<Metadata>,
     disabled: Option<Metadata>,
+    /// Whether whoever asks must have a targeting key.
+    identified: bool,
 }
 
 impl Native for Choose {
     fn decide<'a>(&'a self, question: &Question<'a>, watch: &mut Watch<'_>) -> Result<Resolution<'a>, Fault> {
         let attributes = ContextAttributes(question.context);
         let asked = asked(question.context, &attributes);
+        if self.identified && asked.entity.is_empty() && !self.flag.is_static() {
+            return Err(Fault::TargetingKeyMissing);
+        }
         let Body::Variant(variants) = self.flag.body() else { return Err(Fault::Parse) };
         let Chosen { variant, cause } = variants.choose(&self.flag, &asked);
         if watch.watches() {
@@ -275,7 +280,9 @@ impl Native for Choose {
                 let is_it = |rule: &Rule| std::ptr::eq(rule.segments(), segments);
                 let told = variants.rules().iter().position(is_it).and_then(|rule| self.told.get(rule));
                 let told = told.and_then(|told| told.get(at.unwrap_or(told.len().saturating_sub(1))));
-                (matched(segments), told.and_then(|told| told.matching(segments, &asked)))
+                // Where a rule gives nobody anything and there is no default, the caller's stands.
+                let reason = if ready.is_some() { matched(segments) } else { Reason::Default };
+                (reason, told.and_then(|told| told.matching(segments, &asked)))
             }
             _ if self.flag.is_static() && ready.is_some() => (Reason::Static, self.default_metadata.as_ref()),
             _ => (Reason::Default, self.default_metadata.as_ref()),

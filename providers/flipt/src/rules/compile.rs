@@ -42,12 +42,14 @@ pub fn read(snapshot: Snapshot) -> Vec<Read> {
     flags
         .map(|(at, value)| {
             let key = value.get("key").and_then(serde_json::Value::as_str).map(Into::into);
-            model::Flag::deserialize(value).map_err(|error| Finding {
-                flag: key,
-                path: format!("/flags/{at}"),
-                message: format!("cannot be read: {error}"),
-                is_error: true,
-            })
+            let path = format!("/flags/{at}");
+            match model::Flag::deserialize(value) {
+                Ok(flag) => Ok(model::Flag { path, ..flag }),
+                Err(error) => {
+                    let message = format!("cannot be read: {error}");
+                    Err(Finding { flag: key, path, message, is_error: true })
+                }
+            }
         })
         .collect()
 }
@@ -57,9 +59,9 @@ pub fn compile(flags: Vec<Read>) -> Compiled {
     let mut compiled = Compiled::default();
     let mut segments = Known::default();
     let mut known = HashSet::new();
-    for (at, read) in flags.into_iter().enumerate() {
-        let path = format!("/flags/{at}");
-        let made = read.and_then(|model| {
+    for read in flags {
+        let made = read.and_then(|mut model| {
+            let path = std::mem::take(&mut model.path);
             let key: Box<str> = model.key.as_str().into();
             let error =
                 |message| Finding { flag: Some(key.clone()), path: path.clone(), message, is_error: true };

@@ -256,7 +256,7 @@ fn crc32([first, second]: [&str; 2]) -> u32 {
 }
 
 /// JSON that came as text; `None` if there is none, and the text itself if it is none.
-fn attachment(text: &str) -> Option<Value> {
+pub(crate) fn attachment(text: &str) -> Option<Value> {
     match serde_json::from_str(text) {
         Ok(Value::Null) => None,
         Ok(value) => Some(value),

@@ -183,10 +183,30 @@ impl Http {
         self.timeout
     }
 
+    /// Asks another URL of the same server, with the same credentials, for something that is read as it comes: only the head
+    /// of the answer is bounded in time. The status may be any.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn open(&mut self, url: Url) -> Result<Response, SourceError> {
+        let shown = redacted(url.as_str()).into_owned();
+        let mut request = self.client.get(url);
+        if let Some(token) = self.token().await? {
+            request = request.header(AUTHORIZATION, token);
+        }
+        let answer = tokio::time::timeout(self.timeout, request.headers(self.headers.clone()).send()).await;
+        let answer = answer.map_err(|_| failed(&shown, format!("no answer within {:?}", self.timeout)))?;
+        answer.map_err(|error| failed(&shown, client::said(error)))
+    }
+
+    async fn token(&mut self) -> Result<Option<HeaderValue>, SourceError> {
+        let Some(oauth) = &mut self.oauth else { return Ok(None) };
+        oauth.token().await.map(Some).map_err(|what| failed(&self.shown, what))
+    }
+
     async fn ask(&mut self, seen: Option<&str>) -> Result<Response, SourceError> {
         let mut request = self.client.get(self.url.clone()).timeout(self.timeout);
-        if let Some(oauth) = &mut self.oauth {
-            let token = oauth.token().await.map_err(|what| failed(&self.shown, what))?;
+        if let Some(token) = self.token().await? {
             request = request.header(AUTHORIZATION, token);
         }
         if !self.headers.contains_key(ACCEPT) {

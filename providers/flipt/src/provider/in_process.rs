@@ -1,0 +1,65 @@
+//! Flags that are held and evaluated here.
+
+use std::sync::Arc;
+
+use kit::{Emitter, Local, Provider};
+use local::{Stored, StoredFlags};
+use store::{BUILT_IN, Followed, ReadBy, find};
+
+use super::NAME;
+use crate::options::{Mode, Options, OptionsError};
+use crate::source;
+
+/// Resolves flags by evaluating them here.
+#[derive(Debug)]
+pub struct InProcess(Stored);
+
+/// A provider that evaluates here: what the server has, or with [`Mode::File`] what is in files. Must be called in a Tokio
+/// runtime.
+///
+/// # Errors
+/// An option that cannot be used, or there is no runtime.
+pub fn in_process(options: &Options) -> Result<Provider<InProcess>, OptionsError> {
+    let followed = if options.mode == Mode::File { files(options)? } else { server(options)? };
+    let mut settings = Stored::settings();
+    settings.state_dir.clone_from(&options.last_known_good);
+    settings.generations = 2;
+    let stored =
+        Stored::open(NAME, settings, vec![followed]).map_err(|error| OptionsError(error.to_string()))?;
+    Ok(Provider::new(InProcess(stored)))
+}
+
+fn server(options: &Options) -> Result<Followed, OptionsError> {
+    let origin = options.server()?;
+    let source = source::build(&origin).map_err(|error| OptionsError(error.to_string()))?;
+    Ok((origin, source))
+}
+
+fn files(options: &Options) -> Result<Followed, OptionsError> {
+    let origin = options.files();
+    let kind = find(BUILT_IN, origin.provider())
+        .ok_or_else(|| OptionsError(format!("{} needs the feature of that name", origin.provider())))?;
+    let wrong = |error: store::OriginError| OptionsError(error.to_string());
+    let source = (kind.build)(&origin).map_err(wrong)?;
+    let reader = (source::FILES.reader)(&origin).map_err(wrong)?;
+    Ok((origin, Box::new(ReadBy::new(source, reader))))
+}
+
+impl Local for InProcess {
+    const NAME: &'static str = NAME;
+
+    type View = StoredFlags;
+
+    fn view(&self) -> Arc<StoredFlags> {
+        self.0.view()
+    }
+
+    #[inline]
+    fn read<T>(&self, look: impl FnOnce(&StoredFlags) -> T) -> T {
+        self.0.read(look)
+    }
+
+    fn events(&self) -> &Emitter {
+        self.0.events()
+    }
+}
