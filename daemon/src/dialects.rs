@@ -6,10 +6,11 @@ use serde_json::Map;
 use store::{Dialect, Origin, OriginError, Reader, SourceKind};
 
 /// Sources of other vendors, one line each.
-pub(crate) static KINDS: &[&SourceKind] = &[&unleash::source::KIND];
+pub(crate) static KINDS: &[&SourceKind] = &[&flipt::source::KIND, &unleash::source::KIND];
 
 /// Forms of documents beside flagd's, one line each.
-pub(crate) static DIALECTS: &[&Dialect] = &[&unleash::source::DIALECT];
+pub(crate) static DIALECTS: &[&Dialect] =
+    &[&flipt::source::DIALECT, &flipt::source::FILES, &unleash::source::DIALECT];
 
 /// The dialect called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Dialect> {
@@ -22,4 +23,17 @@ pub(crate) fn find(name: &str) -> Option<&'static Dialect> {
 /// The vendor has no defaults.
 pub(crate) fn reader(dialect: &Dialect, path: &str) -> Result<Arc<dyn Reader>, OriginError> {
     (dialect.reader)(&Origin::new(dialect.name, path, Map::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FORMS;
+
+    #[test]
+    fn every_form_of_documents_has_its_reader() {
+        for form in FORMS {
+            assert!(find(form).is_some(), "{form} is a form without a dialect");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
-use store::{Followed, Origin, Settings, SourceKind, SourceStatus, State, Store, find};
+use store::{Followed, Origin, ReadBy, Settings, SourceKind, SourceStatus, State, Store, find};
 
 use crate::args::Fractional;
 use crate::config::{Config, OriginConfig, Secret};
@@ -81,7 +81,13 @@ fn source(config: &OriginConfig) -> Result<Followed, SourcesError> {
     })?;
     let origin = origin(config);
     let source = (kind.build)(&origin)?;
-    Ok((origin, source))
+    Ok(match config.form.and_then(dialects::find) {
+        Some(dialect) => {
+            let reader = (dialect.reader)(&origin)?;
+            (origin, Box::new(ReadBy::new(source, reader)))
+        }
+        None => (origin, source),
+    })
 }
 
 /// The origin as sources know it.

@@ -76,10 +76,10 @@ pub fn read_once(
     bytes: &[u8],
     format: Format,
     source: &Arc<str>,
+    options: &engine::Options,
     most: usize,
 ) -> Result<Compiled, Malformed> {
-    let options = engine::Options::default();
-    let context = Context { reader, source, options: &options, most };
+    let context = Context { reader, source, options, most };
     compile(bytes, format, context, None)
         .map(|output| Compiled { layer: output.layer, problems: output.problems })
 }

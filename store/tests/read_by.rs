@@ -10,7 +10,7 @@ mod server;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use engine::{Compiled, Definition, Malformed, Problem, Selector};
+use engine::{Compiled, Definition, Malformed, Options, Problem, Selector};
 use hoist_store::{
     BUILT_IN, Documents, Format, Origin, ReadBy, Reader, Reading, Settings, Source, State, Store, find,
     read_once,
@@ -152,7 +152,7 @@ async fn all_files_of_a_repository_are_one_document() {
 }
 
 fn read(text: &str, format: Format, most: usize) -> Result<Compiled, Malformed> {
-    read_once(&Lists, text.as_bytes(), format, &Arc::from("lists"), most)
+    read_once(&Lists, text.as_bytes(), format, &Arc::from("lists"), &Options::default(), most)
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Flag, Options, Problem};
-use store::{Reader, Reading, Relay, Settings};
+use store::{Reader, Relay, Settings};
 
 use super::document::{Document, MOST_BYTES};
 use crate::args::{Environment, ImportArgs, ImportFormat};
@@ -124,9 +124,10 @@ fn ask_server(args: &ImportArgs, environment: &Environment) -> Result<Asked, Can
     let timeout = config::duration(&args.timeout).filter(|timeout| !timeout.is_zero());
     let timeout = timeout.ok_or_else(|| CannotImport::Timeout(args.timeout.clone()))?;
     let wrong = |what: &str| CannotImport::Document(args.place.clone(), what.to_owned());
-    let uri = format!("{}+{}", args.vendor, args.place);
-    let origin =
-        OriginConfig::parse(&uri).ok_or_else(|| wrong("this vendor has no server to ask; name a file"))?;
+    // A vendor's server, or its files wherever files can live.
+    let mut uris = ["+", ":"].into_iter().map(|sign| format!("{}{sign}{}", args.vendor, args.place));
+    let origin = uris.find_map(|uri| OriginConfig::parse(&uri));
+    let origin = origin.ok_or_else(|| wrong("this vendor has no server to ask; name a file"))?;
     let origin = config::with_credentials(origin, environment)?;
     let name = origin.uri.to_string();
     let Some((_, source)) = sources::build(&[origin])?.into_iter().next() else {
@@ -154,12 +155,10 @@ type Flags = (Vec<Arc<Flag>>, Vec<Problem>);
 
 fn read(document: &Document, reader: &dyn Reader, name: &str) -> Result<Flags, CannotImport> {
     let malformed = |error: engine::Malformed| CannotImport::Document(name.to_owned(), error.to_string());
-    let text = store::json_text(&document.bytes, document.format, MOST_BYTES).map_err(malformed)?;
     let source: Arc<str> = Arc::from(name);
-    let options = Options::default();
-    let reading = Reading { text: &text, source: &source, options: &options, previous: None, flag_set: None };
-    let mut compiled = reader.read(&reading).map_err(malformed)?;
-    store::place_problems(&mut compiled.problems, &document.bytes, document.format);
+    let compiled =
+        store::read_once(reader, &document.bytes, document.format, &source, &Options::default(), MOST_BYTES);
+    let compiled = compiled.map_err(malformed)?;
     Ok((compiled.layer.flags().to_vec(), compiled.problems))
 }
 

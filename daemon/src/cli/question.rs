@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::{Bump, Flag, Layer, Malformed, Options, Problem, Selector, Snapshot, Steps, Witness};
 use serde_json::{Map, Value, json};
-use store::{FlagDocument, Reading};
+use store::FlagDocument;
 
 use super::document::{Document, MOST_BYTES};
 use crate::args::{EvalArgs, ExpectedType, Fractional};
@@ -200,14 +200,13 @@ fn layer(uri: &str, options: &Options) -> Result<(Arc<str>, Layer, Vec<Problem>)
     // A context may come from standard input; a document has a name.
     let document = Document::read(Path::new(path), &mut io::empty()).map_err(refused)?;
     let malformed = |error: Malformed| refused(error.to_string());
-    let json = store::json_text(&document.bytes, document.format, MOST_BYTES).map_err(malformed)?;
     let reader = match dialect {
         Some((dialect, _)) => dialects::reader(dialect, path).map_err(|error| refused(error.to_string()))?,
         None => Arc::new(FlagDocument),
     };
-    let reading = Reading { text: &json, source: &name, options, previous: None, flag_set: None };
-    let mut compiled = reader.read(&reading).map_err(malformed)?;
-    store::place_problems(&mut compiled.problems, &document.bytes, document.format);
+    let Document { bytes, format } = document;
+    let compiled =
+        store::read_once(&*reader, &bytes, format, &name, options, MOST_BYTES).map_err(malformed)?;
     Ok((name, compiled.layer, compiled.problems))
 }
 

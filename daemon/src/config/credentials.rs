@@ -35,7 +35,12 @@ pub(super) fn complete(origin: &mut OriginConfig, environment: &Environment) -> 
         }
         (None, None) => None,
     };
-    origin.authorization = found.map(|value| Secret::from(format!("{before}{}", value.trim())));
+    // Who writes a scheme, such as `JWT ...`, means it.
+    let before = |value: &str| if value.contains(' ') { "" } else { before };
+    origin.authorization = found.map(|value| {
+        let value = value.trim();
+        Secret::from(format!("{}{value}", before(value)))
+    });
     Ok(())
 }
 

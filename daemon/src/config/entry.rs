@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::error::quoted;
 use super::given::Given;
-use super::origin::{PROVIDERS, STRIPPED};
+use super::origin::{FORMS, PROVIDERS, STRIPPED};
 use super::{Address, ConfigError, Oauth, OriginConfig, Own, Provider, Repository, Secret};
 
 /// Fields that every provider's entry can have, in lower case.
@@ -67,8 +67,11 @@ fn origin(fields: &Fields<'_>) -> Result<OriginConfig, String> {
         fields.text(name)?.filter(|text| !text.is_empty()).ok_or_else(missing)
     };
     let uri = required("uri")?;
-    let provider = provider(&required("provider")?)?;
-    let defaults = bare(provider, &uri);
+    let name = required("provider")?;
+    let defaults = match FORMS.iter().find(|form| **form == name) {
+        Some(form) => OriginConfig::of_form(form, &uri),
+        None => bare(provider(&name)?, &uri),
+    };
     Ok(OriginConfig {
         authorization: authorization(fields)?,
         cert_path: fields.path("certPath")?,
@@ -82,7 +85,7 @@ fn origin(fields: &Fields<'_>) -> Result<OriginConfig, String> {
         incremental_updates: fields.switch("incrementalUpdates")?.unwrap_or_default(),
         headers: fields.headers()?,
         oauth: fields.object("oauth")?.map(|fields| oauth(&fields)).transpose()?,
-        own: if provider.is_of_vendor() { fields.others() } else { Own::default() },
+        own: if defaults.is_of_vendor() { fields.others() } else { Own::default() },
         repository: repository(fields)?,
         ..defaults
     })

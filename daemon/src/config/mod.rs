@@ -27,6 +27,8 @@ use file::ConfigFile;
 use given::Places;
 
 pub use error::{ConfigError, SetBy};
+#[cfg(test)]
+pub(crate) use origin::FORMS;
 pub use origin::{Oauth, OriginConfig, Provider};
 pub use otel::{Datadog, Otel, Traces};
 pub use proxy::ProxyConfig;

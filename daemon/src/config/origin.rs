@@ -39,12 +39,10 @@ pub enum Provider {
     Flagsmith,
     /// The snapshot of a Flipt namespace, streamed or polled.
     Flipt,
-    /// Flipt's own files, without a Flipt.
-    FliptFile,
 }
 
 /// Every provider by its name in `sources`.
-pub(crate) const PROVIDERS: [(&str, Provider); 14] = [
+pub(crate) const PROVIDERS: [(&str, Provider); 13] = [
     ("file", Provider::File),
     ("fsnotify", Provider::Fsnotify),
     ("fileinfo", Provider::Fileinfo),
@@ -58,11 +56,16 @@ pub(crate) const PROVIDERS: [(&str, Provider); 14] = [
     ("unleash", Provider::Unleash),
     ("flagsmith", Provider::Flagsmith),
     ("flipt", Provider::Flipt),
-    ("flipt-file", Provider::FliptFile),
+];
+
+/// Forms of documents of other vendors, by their dialects' names, that may live wherever flagd's can: a form and a colon stand
+/// before the rest of the URI, and the form's name in the place of a provider's. One line each.
+pub(crate) const FORMS: &[&str] = &[
+    "flipt-file", // features.yaml, without a Flipt
 ];
 
 /// Schemes of flagd's own making and ours, which are no part of the origin's name; the last column is TLS.
-pub(crate) const STRIPPED: [(&str, Provider, bool); 8] = [
+pub(crate) const STRIPPED: [(&str, Provider, bool); 7] = [
     ("file:", Provider::File, false),
     ("core.openfeature.dev/", Provider::Kubernetes, false),
     ("grpc://", Provider::Grpc, false),
@@ -70,7 +73,6 @@ pub(crate) const STRIPPED: [(&str, Provider, bool); 8] = [
     ("unleash+", Provider::Unleash, false),
     ("flagsmith+", Provider::Flagsmith, false),
     ("flipt+", Provider::Flipt, false),
-    ("flipt-file:", Provider::FliptFile, false),
 ];
 
 /// Longest polling interval of an HTTP origin, or of a repository: a day.
@@ -79,7 +81,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 impl Provider {
     /// Whether its flags are another vendor's.
     pub fn is_of_vendor(self) -> bool {
-        matches!(self, Self::Unleash | Self::Flagsmith | Self::Flipt | Self::FliptFile)
+        matches!(self, Self::Unleash | Self::Flagsmith | Self::Flipt)
     }
 
     /// Its name in `sources`.
@@ -106,6 +108,8 @@ pub struct OriginConfig {
     pub uri: Address,
     /// How it is reached.
     pub provider: Provider,
+    /// What its documents are, if another vendor's: one of [`FORMS`].
+    pub form: Option<&'static str>,
     /// Value of the `Authorization` header (http).
     pub authorization: Option<Secret>,
     /// Certificate authority that the server is checked against (grpc, git).
@@ -159,6 +163,7 @@ impl OriginConfig {
         Self {
             uri: Address::from(uri.into()),
             provider,
+            form: None,
             authorization: None,
             cert_path: None,
             tls: false,
@@ -177,6 +182,18 @@ impl OriginConfig {
         }
     }
 
+    /// Whether its flags are another vendor's.
+    pub fn is_of_vendor(&self) -> bool {
+        self.form.is_some() || self.provider.is_of_vendor()
+    }
+
+    /// An origin of the form `form`: wherever `uri` leads, or the file of that name.
+    pub(crate) fn of_form(form: &'static str, uri: &str) -> Self {
+        let rest = uri.strip_prefix(form).and_then(|rest| rest.strip_prefix(':')).unwrap_or(uri);
+        let origin = Self::parse(rest).filter(|origin| !origin.is_of_vendor());
+        Self { form: Some(form), ..origin.unwrap_or_else(|| Self::new(Provider::File, rest)) }
+    }
+
     /// The same origin, with what the environment says to those who speak to its provider.
     pub fn within(self, environment: &Environment) -> Self {
         let told = environment.family(self.provider.variables());
@@ -187,6 +204,10 @@ impl OriginConfig {
 
     /// Reads one URI as flagd's `--uri` does; none when no scheme fits.
     pub fn parse(uri: &str) -> Option<Self> {
+        let of = |form: &&&str| uri.strip_prefix(**form).is_some_and(|rest| rest.starts_with(':'));
+        if let Some(form) = FORMS.iter().find(of) {
+            return Some(Self::of_form(form, uri));
+        }
         let stripped = STRIPPED.iter().find_map(|(scheme, provider, tls)| {
             let rest = uri.strip_prefix(scheme)?;
             Some(Self { tls: *tls, ..Self::new(*provider, rest) })

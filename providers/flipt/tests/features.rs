@@ -7,7 +7,7 @@ mod repository;
 
 use std::time::{Duration, SystemTime};
 
-use engine::{Bump, Compiled, Context, Malformed, Question, Selector, Type, Value};
+use engine::{Bump, Compiled, Context, Malformed, Options, Question, Selector, Type, Value};
 use hoist_provider_flipt::source::FILES;
 use serde_json::{Map, Value as Json, json};
 use store::{BUILT_IN, Format, Origin, ReadBy, Settings, State, Store, find, read_once};
@@ -45,7 +45,7 @@ flags:
 fn read(text: &str, options: Json) -> Result<Compiled, Malformed> {
     let origin = Origin::new("flipt-file", "features.yaml", options.as_object().cloned().unwrap_or_default());
     let reader = (FILES.reader)(&origin).expect("a reader");
-    read_once(&*reader, text.as_bytes(), Format::Yaml, origin.name(), 1 << 20)
+    read_once(&*reader, text.as_bytes(), Format::Yaml, origin.name(), &Options::default(), 1 << 20)
 }
 
 fn follow(provider: &str, name: &str, options: Json) -> Store {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use engine::{Options, Problem, Severity};
 use futures_util::future::join_all;
-use store::{Authorship, RawDocument, Reader, Reading, Relay};
+use store::{Authorship, RawDocument, Reader, Relay};
 
 use super::{Finding, Level};
 use crate::ask;
-use crate::cli::document::Document;
+use crate::cli::document::{Document, MOST_BYTES};
 use crate::cli::validate;
 use crate::config::{Config, OriginConfig, Provider};
 use crate::sources;
@@ -90,7 +90,7 @@ fn documented(
 ) -> Vec<Finding> {
     let bytes = document.bytes.len();
     let (flags, problems) =
-        if origin.provider.is_of_vendor() { native(&document, reader) } else { checked(&document) };
+        if origin.is_of_vendor() { native(&document, reader) } else { checked(&document) };
     let mut came = format!("{flags} flags in {bytes} bytes, {} problems", problems.len());
     if let (Some(revision), Some(Authorship { author, .. })) = (&document.revision, &document.authorship) {
         came.push_str(&format!(", {revision} by {author}"));
@@ -127,15 +127,14 @@ fn documented(
 
 /// How many flags another vendor's document has, and what is wrong with it.
 fn native(document: &RawDocument, reader: &dyn Reader) -> (usize, Vec<Problem>) {
-    let text = String::from_utf8_lossy(&document.json);
-    let (source, options) = (Arc::from(""), Options::default());
-    match reader.read(&Reading {
-        text: &text,
-        source: &source,
-        options: &options,
-        previous: None,
-        flag_set: None,
-    }) {
+    match store::read_once(
+        reader,
+        &document.bytes,
+        document.format,
+        &Arc::from(""),
+        &Options::default(),
+        MOST_BYTES,
+    ) {
         Ok(compiled) => (compiled.layer.flags().len(), compiled.problems),
         Err(error) => (0, vec![Problem::error("", error.to_string())]),
     }

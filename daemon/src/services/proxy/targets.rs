@@ -55,7 +55,8 @@ impl Targets {
     /// UNKNOWN, as flagd-proxy says, for a target that is none or that cannot be followed; RESOURCE_EXHAUSTED if there are
     /// too many.
     pub(super) fn join(&self, target: &str) -> Result<(String, Arc<Relay>), Status> {
-        let origin = OriginConfig::parse(target).filter(|origin| ALLOWED.contains(&origin.provider));
+        let origin = OriginConfig::parse(target)
+            .filter(|origin| ALLOWED.contains(&origin.provider) && !origin.is_of_vendor());
         let origin = origin.ok_or_else(|| {
             let text = "the selector must name a target, core.openfeature.dev/namespace/name or file:/path";
             Status::unknown(text)
