@@ -10,6 +10,9 @@
 //! Everything here serves tests: helpers panic with a clear message when the world is not as it must be.
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, clippy::print_stdout)]
 
+// The server that stands in for Flipt is shared with its own package, which has the longer name.
+extern crate flipt as hoist_provider_flipt;
+
 pub mod backend;
 pub mod backends;
 pub mod capability;

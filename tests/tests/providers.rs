@@ -34,6 +34,8 @@ backends! {
     flagd_file: "flagd, file",
     flagd_in_process: "flagd, in-process",
     flagd_rpc: "flagd, rpc",
+    flipt_in_process: "flipt, in-process",
+    flipt_remote: "flipt, remote",
     in_memory: "in-memory",
     multi_compare: "multi, compare",
     multi_fallback: "multi, fallback",

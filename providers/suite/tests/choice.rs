@@ -38,6 +38,11 @@ async fn a_name_picks_a_provider() {
         assert_eq!(provider.name(), name);
         assert_eq!(ask(&provider, "a", Type::Int).await, Ok(Some(Value::Int(1))), "{name}");
     }
+    let features = folder.path().join("features.yaml");
+    std::fs::write(&features, "flags: [{key: a, type: BOOLEAN_FLAG_TYPE, enabled: true}]").unwrap();
+    let provider = from_config(&json!({"provider": "flipt", "FLIPT_FEATURES": features.to_str()})).unwrap();
+    provider.ready(SOON).await.unwrap();
+    assert_eq!(ask(&provider, "a", Type::Bool).await, Ok(Some(Value::Bool(true))));
     let provider = from_config(&json!({"provider": "env-var"})).unwrap();
     assert!(matches!(ask(&provider, "path", Type::String).await, Ok(Some(Value::String(_)))));
 }

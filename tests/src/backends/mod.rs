@@ -3,6 +3,7 @@
 mod env_var;
 mod file;
 mod flagd;
+mod flipt;
 mod in_memory;
 mod multi;
 mod ofrep;
@@ -16,6 +17,8 @@ pub const PROVIDERS: &[Backend] = &[
     flagd::FILE,
     flagd::IN_PROCESS,
     flagd::RPC,
+    flipt::IN_PROCESS,
+    flipt::PER_REQUEST,
     in_memory::IN_MEMORY,
     multi::FIRST_MATCH,
     multi::FALLBACK,

@@ -273,3 +273,45 @@ fn origins_of_other_vendors_take_their_variables_and_options_of_their_own() {
     );
     assert!(!format!("{origin:?}").contains("shop") && !format!("{origin:?}").contains("mine"));
 }
+
+#[test]
+fn the_files_of_other_vendors_live_wherever_files_can() {
+    let read =
+        |flags: &[&str]| World { flags, variables: &[], config: None }.read().unwrap().origins.swap_remove(0);
+    let git = "git+https://h/r.git?path=features.yaml";
+    for (flags, provider, uri) in [
+        (&["-f", "flipt-file:features.yaml"][..], Provider::File, "features.yaml"),
+        (&["-f", "flipt-file:file:features.yaml"], Provider::File, "features.yaml"),
+        (&["-f", &format!("flipt-file:{git}")], Provider::Git, git),
+        (&["-f", "flipt-file:s3://b/features.yaml"], Provider::S3, "s3://b/features.yaml"),
+        (
+            &["-s", r#"[{"provider":"flipt-file","uri":"a.yaml","values":"attachment"}]"#],
+            Provider::File,
+            "a.yaml",
+        ),
+        (
+            &["-s", &format!(r#"[{{"provider":"flipt-file","uri":"{git}","token":"hunter2"}}]"#)],
+            Provider::Git,
+            git,
+        ),
+    ] {
+        let origin = read(flags);
+        assert_eq!(
+            (origin.provider, origin.uri.expose(), origin.form),
+            (provider, uri, Some("flipt-file")),
+            "{flags:?}"
+        );
+        assert!(origin.is_of_vendor());
+        if provider == Provider::Git {
+            // All that goes for a repository goes for it.
+            assert_eq!(origin.interval.as_secs(), 30);
+        }
+    }
+    let own = read(&["-s", r#"[{"provider":"flipt-file","uri":"a.yaml","values":"attachment"}]"#]).own;
+    assert_eq!(serde_json::Value::Object(own.expose().clone()), serde_json::json!({"values": "attachment"}));
+    assert_eq!(read(&["-f", "file:flipt-file"]).form, None);
+    let jwt =
+        World { flags: &["-f", "flipt+https://h"], variables: &[("FLIPT_TOKEN", "JWT ey.x")], config: None };
+    let origin = jwt.read().unwrap().origins.swap_remove(0);
+    assert_eq!(origin.authorization.unwrap().expose(), "JWT ey.x");
+}

@@ -3,6 +3,7 @@
 mod env_var;
 pub mod file;
 mod flagd;
+mod flipt;
 mod in_memory;
 mod ofrep;
 mod unleash;
@@ -24,6 +25,7 @@ pub const PROVIDERS: &[Choice] = &[
         about: "flagd, hoistd: asked, or followed and evaluated here",
         build: flagd::BUILD,
     },
+    Choice { name: "flipt", about: "Flipt: followed, asked, or its features.yaml", build: flipt::BUILD },
     Choice { name: "in-memory", about: "fixed values, for tests and trials", build: in_memory::BUILD },
     Choice { name: "ofrep", about: "any server that speaks OFREP", build: ofrep::BUILD },
     Choice { name: "unleash", about: "Unleash or GitLab, evaluated here", build: unleash::BUILD },
