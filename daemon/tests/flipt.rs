@@ -11,6 +11,7 @@ mod process;
 #[path = "../../store/tests/forge/repository.rs"]
 mod repository;
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,14 @@ async fn every_protocol_gets_flipts_decisions_and_changes_are_streamed() {
     assert!(metrics.contains("feature_flag_flagd_impression_total") && metrics.contains("shop"), "{metrics}");
 }
 
+/// Whether a document is kept below `folder`.
+fn copied(folder: &Path) -> bool {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries(folder)
+        .flat_map(|entry| entries(&entry.path()).collect::<Vec<_>>())
+        .any(|file| file.path().extension().is_some_and(|extension| extension == "copy"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_without_the_server_serves_what_was_good() {
     let server = Flipt::start(flags("eu")).await;
@@ -120,6 +129,12 @@ async fn a_restart_without_the_server_serves_what_was_good() {
     let eu = json!({"targetingKey": "ann", "region": "eu"});
     let daemon = start(&uri, &state, "ready");
     sees(&daemon, "shop", &eu, &json!(true));
+    // Copies are written beside the answers, in their own time.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !copied(&folder.path().join("sources")) {
+        assert!(Instant::now() < deadline, "no copy on disk");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     daemon.signal("TERM");
     daemon.end();
     server.script().refuse = Some(503);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use flipt::{Mode, Options, Values};
 use kit::Evaluate;
 use serde_json::{Value, json};
-use server::{Flipt, Streams};
+use server::Flipt;
 
 use crate::backend::{Backend, Control, Started, Work};
 use crate::capability::Capability;
@@ -81,12 +81,8 @@ impl Control for Flipt {
     }
 
     fn away(&mut self, away: bool) {
-        {
-            let mut script = self.script();
-            (script.streams, script.refuse) =
-                if away { (Streams::Cut, Some(503)) } else { (Streams::Well, None) };
-        }
-        // Streams are cut at the next message.
+        self.script().refuse = away.then_some(503);
+        // Streams are ended at the next message.
         self.set(standard(false));
     }
 }

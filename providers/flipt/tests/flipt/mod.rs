@@ -216,6 +216,10 @@ fn streamed(
                 break;
             }
             first = false;
+            // Whoever refuses everybody ends what it had begun.
+            if script.lock().expect("no panic").refuse.is_some() {
+                break;
+            }
             let line = format!("{}\n", json!({"result": news.borrow_and_update().clone()}));
             let pieces = match streams {
                 Streams::Well => vec![line],
