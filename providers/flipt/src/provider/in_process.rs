@@ -1,6 +1,7 @@
 //! Flags that are held and evaluated here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kit::{Emitter, Local, Provider};
 use local::{Stored, StoredFlags};
@@ -9,6 +10,9 @@ use store::{BUILT_IN, Followed, ReadBy, find};
 use super::NAME;
 use crate::options::{Mode, Options, OptionsError};
 use crate::source;
+
+/// How long the server may be away before that is told.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Resolves flags by evaluating them here.
 #[derive(Debug)]
@@ -24,6 +28,7 @@ pub fn in_process(options: &Options) -> Result<Provider<InProcess>, OptionsError
     let mut settings = Stored::settings();
     settings.state_dir.clone_from(&options.last_known_good);
     settings.generations = 2;
+    settings.stale_after = GRACE;
     let stored =
         Stored::open(NAME, settings, vec![followed]).map_err(|error| OptionsError(error.to_string()))?;
     Ok(Provider::new(InProcess(stored)))
