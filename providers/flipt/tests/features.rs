@@ -59,7 +59,7 @@ fn follow(provider: &str, name: &str, options: Json) -> Store {
 /// What `key` of a flag set is for somebody on `plan`.
 fn asked(store: &Store, set: &str, key: &str, plan: &str) -> Option<String> {
     let snapshot = store.read();
-    let flag = snapshot.find(&Selector::FlagSet(set.into()), key)?;
+    let flag = snapshot.find(&Selector::FlagSet(set), key)?;
     let attributes = [("targetingKey", Value::Str("ann")), ("plan", Value::Str(plan))];
     let (context, bump) = (Context::new(&attributes), Bump::new());
     let question = Question { want: Type::Any, context: &context, now: 0, bump: &bump, bulk: false };

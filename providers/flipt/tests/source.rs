@@ -126,8 +126,7 @@ async fn it_asks_for_its_namespace_and_only_once_for_what_it_has() {
     server.script().document = Some(document("bob"));
     until("changed", &store, |store| is_on(store, "bob") == Some(true)).await;
     let snapshot = store.read();
-    let flag =
-        snapshot.find(&Selector::FlagSet("shop".into()), "flag").expect("the namespace is the flag set");
+    let flag = snapshot.find(&Selector::FlagSet("shop"), "flag").expect("the namespace is the flag set");
     let metadata: Json = serde_json::from_str(flag.metadata().json()).expect("JSON");
     assert_eq!(metadata["flipt.environment"], "production");
 }
