@@ -43,4 +43,5 @@ backends! {
     multi_shadow: "multi, shadow",
     ofrep_bulk: "ofrep, bulk",
     ofrep_per_request: "ofrep, per request",
+    unleash: "unleash",
 }

@@ -7,6 +7,7 @@ mod flipt;
 mod in_memory;
 mod multi;
 mod ofrep;
+mod unleash;
 
 use crate::backend::Backend;
 
@@ -26,4 +27,5 @@ pub const PROVIDERS: &[Backend] = &[
     multi::SHADOW,
     ofrep::PER_REQUEST,
     ofrep::BULK,
+    unleash::UNLEASH,
 ];

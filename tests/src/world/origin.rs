@@ -41,6 +41,12 @@ impl HttpOrigin {
         Self { address, document, stop, thread: Some(thread) }
     }
 
+    /// The server's own address: what lies below it is the document, whatever the path.
+    #[must_use]
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Where the document is.
     #[must_use]
     pub fn url(&self) -> String {
