@@ -56,7 +56,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(ContextLayer::new(mapping)?)
         .with_state(Arc::new(client))
         .into_make_service_with_connect_info::<std::net::SocketAddr>();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(listener, app).await?;
     Ok(())
 }

@@ -50,7 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .attribute("email", middleware::header("x-email"))
         .attribute("method", middleware::path());
     let app = Router::new().fallback_service(rpc.into_axum_service()).layer(ContextLayer::new(mapping)?);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
+    let listener = tokio::net::TcpListener::bind(address).await?;
     axum::serve(listener, app).await?;
     Ok(())
 }

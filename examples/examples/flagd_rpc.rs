@@ -62,9 +62,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = provider.handle();
     OpenFeature::singleton_mut().await.set_provider(provider).await;
     let client = OpenFeature::singleton().await.create_client();
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:50051".to_owned());
     Server::builder()
         .add_service(HealthServer::new(Flagged { client, flags }))
-        .serve("127.0.0.1:50051".parse()?)
+        .serve(address.parse()?)
         .await?;
     Ok(())
 }

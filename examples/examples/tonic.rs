@@ -72,11 +72,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .attribute("email", middleware::header("x-email"))
         .attribute("method", middleware::path());
 
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:50051".to_owned());
     // A layer or interceptor that verifies tokens goes before this one.
     Server::builder()
         .layer(ContextLayer::new(mapping)?)
         .add_service(HealthServer::new(Flagged(Arc::new(client))))
-        .serve("127.0.0.1:50051".parse()?)
+        .serve(address.parse()?)
         .await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::{free_ports, http, place, workspace};
+use super::{free_ports, http, place};
 
 /// Names another program to test in place of our own daemon, for example Go flagd as an oracle.
 const OTHER_PROGRAM: &str = "HOIST_TEST_DAEMON";
@@ -227,23 +227,6 @@ pub(crate) fn program() -> &'static Path {
 }
 
 fn built() -> PathBuf {
-    let profile = place::profile();
-    let program = profile.join(format!("hoistd{}", std::env::consts::EXE_SUFFIX));
-    let made = std::fs::metadata(&program).and_then(|about| about.modified()).ok();
-    let rooms =
-        ["daemon", "engine", "proto", "providers", "schemas", "store"].map(|room| workspace().join(room));
-    // A test run of the whole workspace has built it, with the features that all packages together ask for; built by
-    // itself it would ask for others, and half of the dependencies again.
-    if made.is_some() && rooms.iter().filter_map(|room| place::newest(room)).max() <= made {
-        return program;
-    }
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace()).args(["build", "-q", "-p", "hoistd"]);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    cargo.env("CARGO_TARGET_DIR", place::cargo_target());
-    let status = cargo.status().expect("cargo runs");
-    assert!(status.success(), "hoistd does not build");
-    program
+    let rooms = ["daemon", "engine", "proto", "providers", "schemas", "store"];
+    place::program("hoistd", &rooms, &["-p", "hoistd"])
 }

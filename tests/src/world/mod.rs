@@ -1,6 +1,7 @@
 //! What a test stands in. Each part is small and independent of the others.
 
 mod daemon;
+mod example;
 mod forbidding;
 pub mod http;
 mod origin;
@@ -8,6 +9,7 @@ mod place;
 pub mod unleash;
 
 pub use daemon::{Daemon, DaemonOptions, Ports, resident};
+pub use example::Example;
 pub use forbidding::Forbidding;
 pub use origin::HttpOrigin;
 pub use place::{cargo_target, free_ports, shared, workspace};

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 /// The root folder of the workspace.
@@ -33,13 +34,35 @@ pub fn cargo_target() -> PathBuf {
 }
 
 /// The folder of the running profile, such as `target/debug`.
-pub(crate) fn profile() -> PathBuf {
+fn profile() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     test.ancestors().nth(2).expect("a test runs from <profile>/deps").to_path_buf()
 }
 
+/// A program of the running profile, such as `hoistd` or `examples/axum`: built with the words `cargo build ..` if it is older
+/// than the sources in `rooms`.
+pub(crate) fn program(path: &str, rooms: &[&str], words: &[&str]) -> PathBuf {
+    let profile = profile();
+    let program = profile.join(format!("{path}{}", std::env::consts::EXE_SUFFIX));
+    let made = std::fs::metadata(&program).and_then(|about| about.modified()).ok();
+    // A test run of the whole workspace has built it, with the features that all packages together ask for; built by
+    // itself it would ask for others, and half of the dependencies again.
+    if made.is_some() && rooms.iter().filter_map(|room| newest(&workspace().join(room))).max() <= made {
+        return program;
+    }
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace()).args(["build", "-q"]).args(words);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    cargo.env("CARGO_TARGET_DIR", cargo_target());
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "{path} does not build");
+    program
+}
+
 /// When the newest source file below `folder` was written: code, manifests and what is compiled in. Tests do not count.
-pub(crate) fn newest(folder: &Path) -> Option<SystemTime> {
+fn newest(folder: &Path) -> Option<SystemTime> {
     let entries = std::fs::read_dir(folder).ok()?.flatten();
     entries
         .filter_map(|entry| {
