@@ -1,7 +1,7 @@
 //! Options: of the provider, and of the sources behind it.
 
 #[cfg(feature = "provider")]
-mod from_variables;
+mod from_env;
 #[cfg(feature = "provider")]
 mod of_provider;
 mod of_source;
