@@ -6,11 +6,16 @@ use serde_json::Map;
 use store::{Dialect, Origin, OriginError, Reader, SourceKind};
 
 /// Sources of other vendors, one line each.
-pub(crate) static KINDS: &[&SourceKind] = &[&flipt::source::KIND, &unleash::source::KIND];
+pub(crate) static KINDS: &[&SourceKind] =
+    &[&flagsmith::source::KIND, &flipt::source::KIND, &unleash::source::KIND];
 
 /// Forms of documents beside flagd's, one line each.
-pub(crate) static DIALECTS: &[&Dialect] =
-    &[&flipt::source::DIALECT, &flipt::source::FILES, &unleash::source::DIALECT];
+pub(crate) static DIALECTS: &[&Dialect] = &[
+    &flagsmith::source::DIALECT,
+    &flipt::source::DIALECT,
+    &flipt::source::FILES,
+    &unleash::source::DIALECT,
+];
 
 /// The dialect called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Dialect> {
