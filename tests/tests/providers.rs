@@ -34,6 +34,8 @@ backends! {
     flagd_file: "flagd, file",
     flagd_in_process: "flagd, in-process",
     flagd_rpc: "flagd, rpc",
+    flagsmith_in_process: "flagsmith, in process",
+    flagsmith_remote: "flagsmith, remote",
     flipt_in_process: "flipt, in-process",
     flipt_remote: "flipt, remote",
     in_memory: "in-memory",

@@ -10,6 +10,7 @@
 //! | `HOIST_IN_MEMORY_FLAGS` | of `in-memory`: a JSON object of keys and values | no flags |
 //! | `HOIST_ENV_VAR_PREFIX`, `HOIST_ENV_VAR_NAMING` | of `env-var`, see [`env_var::Options`] | none, `upper-snake` |
 //! | `FLAGD_RESOLVER`, `FLAGD_HOST` and the rest | of `flagd`, see [`flagd::Options`] | rpc at `localhost:8013` |
+//! | `FLAGSMITH_ENVIRONMENT_KEY`, `FLAGSMITH_API_URL` and the rest | of `flagsmith`, see [`flagsmith::Options`] | no key, Flagsmith's own |
 //! | `FLIPT_URL`, `FLIPT_TOKEN`, `FLIPT_MODE` and the rest | of `flipt`, see [`flipt::Options`] | in process, of `http://localhost:8080` |
 //! | `OFREP_ENDPOINT`, `OFREP_HEADERS`, `OFREP_TIMEOUT_MS` | of `ofrep`, see [`ofrep::Options`] | `http://localhost:8016`, none, 10 s |
 //! | `UNLEASH_URL`, `UNLEASH_API_TOKEN` and the rest | of `unleash`, see [`unleash::Options::from_env`] | `http://localhost:4242/api`, no token |
@@ -55,6 +56,8 @@ pub use config::{ConfigError, Provider, from_config, from_variables};
 pub use env_var;
 #[cfg(feature = "flagd")]
 pub use flagd;
+#[cfg(feature = "flagsmith")]
+pub use flagsmith;
 #[cfg(feature = "flipt")]
 pub use flipt;
 pub use from_env::from_env;

@@ -3,6 +3,7 @@
 mod env_var;
 mod file;
 mod flagd;
+mod flagsmith;
 mod flipt;
 mod in_memory;
 mod multi;
@@ -18,6 +19,8 @@ pub const PROVIDERS: &[Backend] = &[
     flagd::FILE,
     flagd::IN_PROCESS,
     flagd::RPC,
+    flagsmith::IN_PROCESS,
+    flagsmith::REMOTE,
     flipt::IN_PROCESS,
     flipt::PER_REQUEST,
     in_memory::IN_MEMORY,

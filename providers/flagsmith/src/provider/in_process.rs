@@ -9,6 +9,9 @@ use super::NAME;
 use crate::options::{Options, OptionsError};
 use crate::source;
 
+/// How many polls may fail before flags are stale.
+const MISSED: u32 = 3;
+
 /// Resolves flags by evaluating them here.
 #[derive(Debug)]
 pub struct InProcess(Stored);
@@ -24,6 +27,7 @@ pub fn in_process(options: &Options) -> Result<Provider<InProcess>, OptionsError
     let mut settings = Stored::settings();
     settings.state_dir.clone_from(&options.last_known_good);
     settings.generations = 2;
+    settings.stale_after = options.interval.saturating_mul(MISSED);
     let stored = Stored::open(NAME, settings, vec![(origin, source)])
         .map_err(|error| OptionsError(error.to_string()))?;
     Ok(Provider::new(InProcess(stored)))

@@ -3,6 +3,7 @@
 mod env_var;
 pub mod file;
 mod flagd;
+mod flagsmith;
 mod flipt;
 mod in_memory;
 mod ofrep;
@@ -24,6 +25,11 @@ pub const PROVIDERS: &[Choice] = &[
         name: "flagd",
         about: "flagd, hoistd: asked, or followed and evaluated here",
         build: flagd::BUILD,
+    },
+    Choice {
+        name: "flagsmith",
+        about: "Flagsmith: asked, or followed and evaluated here",
+        build: flagsmith::BUILD,
     },
     Choice { name: "flipt", about: "Flipt: followed, asked, or its features.yaml", build: flipt::BUILD },
     Choice { name: "in-memory", about: "fixed values, for tests and trials", build: in_memory::BUILD },
