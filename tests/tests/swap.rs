@@ -110,10 +110,34 @@ fn unleash() -> Place {
     place("unleash", variables, server)
 }
 
+/// The same flags as Flipt's snapshots give them.
+fn flipt() -> Place {
+    let constraint = json!({"type": "STRING_CONSTRAINT_COMPARISON_TYPE", "property": "plan", "operator": "eq", "value": "pro"});
+    let pro = json!({"key": "pro", "matchType": "ALL_SEGMENT_MATCH_TYPE", "constraints": [constraint]});
+    let variant = |key: &str, value: Value| json!({"key": key, "attachment": value.to_string()});
+    let large = json!({"variantKey": "large", "variantAttachment": "50", "rollout": 100});
+    let flag = |key: &str, default: Value, rules: Value| json!({"key": key, "type": "VARIANT_FLAG_TYPE", "enabled": true, "defaultVariant": default, "rules": rules});
+    let rule = json!({"rank": 1, "segments": [pro], "distributions": [large]});
+    let document = json!({"digest": "1", "namespace": {"key": "default"}, "flags": [
+        flag("greeting", variant("plain", json!("hello")), json!([])),
+        flag("page-size", variant("small", json!(20)), json!([rule])),
+        {"key": "new-checkout", "type": "BOOLEAN_FLAG_TYPE", "enabled": false,
+            "rollouts": [{"rank": 1, "segment": {"value": true, "segments": [pro]}}]},
+    ]});
+    let server = HttpOrigin::start(&document.to_string());
+    let variables = vec![
+        ("HOIST_PROVIDER", "flipt".to_owned()),
+        ("FLIPT_URL", server.base()),
+        ("FLIPT_VALUES", "attachment".to_owned()),
+        ("FLIPT_STREAMING", "false".to_owned()),
+    ];
+    place("flipt", variables, server)
+}
+
 #[test]
 fn the_same_application_says_the_same_whatever_the_backend() {
     let elsewhere = tempfile::tempdir().unwrap();
-    for start in [unleash, file, flagd_file, flagd_rpc, flagd_in_process, ofrep] {
+    for start in [unleash, flipt, file, flagd_file, flagd_rpc, flagd_in_process, ofrep] {
         let place = start();
         let variables: Vec<(&str, &str)> =
             place.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
