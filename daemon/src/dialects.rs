@@ -14,6 +14,7 @@ pub(crate) static DIALECTS: &[&Dialect] = &[
     &flagsmith::source::DIALECT,
     &flipt::source::DIALECT,
     &flipt::source::FILES,
+    &percent_file::DIALECT,
     &unleash::source::DIALECT,
 ];
 

@@ -32,6 +32,7 @@ const LAYERS: &[(&str, Option<&[&str]>)] = &[
             "hoist-provider-unleash",
             "hoist-provider-flagsmith",
             "hoist-provider-flipt",
+            "hoist-provider-percent-file",
         ]),
     ),
     ("hoist-middleware", Some(&[])),

@@ -97,7 +97,7 @@ fn provider(name: &str) -> Result<Provider, String> {
         format!(
             "could not create sync sources from config: could not create sync provider: invalid sync provider: {}, must \
              be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob', 's3' or 'git', or of \
-             'unleash', 'flagsmith', 'flipt' or 'flipt-file'",
+             'unleash', 'flagsmith', 'flipt', 'flipt-file' or 'percent-file'",
             quoted(name)
         )
     })

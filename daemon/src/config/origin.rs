@@ -61,7 +61,8 @@ pub(crate) const PROVIDERS: [(&str, Provider); 13] = [
 /// Forms of documents of other vendors, by their dialects' names, that may live wherever flagd's can: a form and a colon stand
 /// before the rest of the URI, and the form's name in the place of a provider's. One line each.
 pub(crate) const FORMS: &[&str] = &[
-    "flipt-file", // features.yaml, without a Flipt
+    "flipt-file",   // features.yaml, without a Flipt
+    "percent-file", // keys with a percentage each
 ];
 
 /// Schemes of flagd's own making and ours, which are no part of the origin's name; the last column is TLS.

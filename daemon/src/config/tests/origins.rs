@@ -129,7 +129,7 @@ fn what_is_wrong_with_an_entry_is_said_without_its_secrets() {
             r#"[{"uri":"a","provider":"ftp"}]"#,
             "could not create sync sources from config: could not create sync provider: invalid sync provider: \"ftp\", must \
              be one of with 'file', 'fsnotify', 'fileinfo', 'kubernetes', 'http', 'grpc', 'gcs', 'azblob', 's3' or 'git', or of \
-             'unleash', 'flagsmith', 'flipt' or 'flipt-file'",
+             'unleash', 'flagsmith', 'flipt', 'flipt-file' or 'percent-file'",
         ),
         (r#"[{"uri":"a","provider":"http","authHeader":12345}]"#, "entry 1: authHeader must be text"),
         (
