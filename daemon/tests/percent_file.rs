@@ -1,6 +1,6 @@
 //! A percent file as an origin: served, explained and imported like any other.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says why")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
 mod process;
 
