@@ -237,7 +237,8 @@ async fn a_start_without_the_server_serves_what_was_good() {
     server.script().always = Some(refused(403));
     let store = follow(&server, &json!({}), kept());
     until("from disk", &store, |store| is_on(store, "ann") == Some(true)).await;
-    assert!(store.sources()[0].stale.is_some());
+    // The status says it a moment after the flags are there.
+    until("stale", &store, |store| store.sources()[0].stale.is_some()).await;
 }
 
 #[tokio::test]
