@@ -109,7 +109,7 @@ pub struct OriginConfig {
     pub uri: Address,
     /// How it is reached.
     pub provider: Provider,
-    /// What its documents are, if another vendor's: one of [`FORMS`].
+    /// What its documents are, if another vendor's: a form such as `flipt-file`.
     pub form: Option<&'static str>,
     /// Value of the `Authorization` header (http).
     pub authorization: Option<Secret>,
