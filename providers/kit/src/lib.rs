@@ -11,6 +11,7 @@
 //!                                                          of a Local one also Evaluate and snapshot
 //!  Emitter    what a resolver tells: READY, STALE, ERROR, FATAL, CONFIGURATION_CHANGED
 //!  FlagValue  the one converter between flag values, the SDK, JSON and Rust;  attribute: the one for contexts
+//!  Variables  options from the environment or a configuration
 //!  Task, poll, Cache, http   background work that stops with its owner, its rhythm, and what several providers need
 //! ```
 //!
@@ -63,6 +64,7 @@ mod provider;
 mod resolver;
 mod task;
 mod value;
+mod variables;
 
 pub use answer::{Answer, Facts, Found, Held, Type};
 pub use cache::{Cache, Ticket};
@@ -77,3 +79,4 @@ pub use provider::Provider;
 pub use resolver::{Local, Resolver};
 pub use task::{NoRuntime, Task};
 pub use value::{FlagValue, from_json, metadata_from_json, of_double, to_json};
+pub use variables::{VariableError, Variables};

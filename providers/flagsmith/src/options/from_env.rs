@@ -1,12 +1,9 @@
 //! Options by variables, named as Flagsmith's SDKs name their options.
 
-use std::str::FromStr;
-use std::time::Duration;
+use kit::{VariableError, Variables};
 
 use super::{Mode, Options, OptionsError};
 use crate::mapping::Booleans;
-
-const SECONDS: &str = "a whole number of seconds, 1 or more";
 
 impl Options {
     /// The defaults with what the environment says: `FLAGSMITH_API_URL`, `FLAGSMITH_ENVIRONMENT_KEY` (or the file that
@@ -26,54 +23,36 @@ impl Options {
     /// # Errors
     /// As there.
     pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        let get = |name: &str| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let switch = |name: &str, default: bool| read(get(name), name, "true or false", default);
-        let seconds = |name: &str, default: Duration| match read(get(name), name, SECONDS, default.as_secs())?
-        {
-            0 => Err(wrong(name, SECONDS)),
-            seconds => Ok(Duration::from_secs(seconds)),
-        };
+        let variables = Variables::new(get);
+        let switch =
+            |name: &str, default: bool| Ok::<_, OptionsError>(variables.switch(name)?.unwrap_or(default));
         let defaults = Self::default();
-        let mode = match get("FLAGSMITH_ENABLE_LOCAL_EVALUATION") {
+        let mode = match variables.switch("FLAGSMITH_ENABLE_LOCAL_EVALUATION")? {
             None => Mode::ByKey,
-            text => match read(text, "FLAGSMITH_ENABLE_LOCAL_EVALUATION", "true or false", false)? {
-                true => Mode::InProcess,
-                false => Mode::Remote,
-            },
+            Some(true) => Mode::InProcess,
+            Some(false) => Mode::Remote,
         };
         let by_value = switch("FLAGSMITH_USE_BOOLEAN_CONFIG_VALUE", false)?;
+        let interval = variables.seconds("FLAGSMITH_ENVIRONMENT_REFRESH_INTERVAL_SECONDS")?;
         Ok(Self {
             mode,
-            url: get("FLAGSMITH_API_URL").unwrap_or(defaults.url),
-            environment_key: key(&get)?,
+            url: variables.text("FLAGSMITH_API_URL").unwrap_or(defaults.url),
+            environment_key: variables.secret("FLAGSMITH_ENVIRONMENT_KEY")?,
             booleans: if by_value { Booleans::Value } else { Booleans::Enabled },
             value_when_disabled: switch("FLAGSMITH_RETURN_VALUE_FOR_DISABLED_FLAGS", false)?,
             transient_identities: switch("FLAGSMITH_TRANSIENT_IDENTITIES", defaults.transient_identities)?,
-            interval: seconds("FLAGSMITH_ENVIRONMENT_REFRESH_INTERVAL_SECONDS", defaults.interval)?,
-            timeout: seconds("FLAGSMITH_REQUEST_TIMEOUT_SECONDS", defaults.timeout)?,
+            interval: interval.unwrap_or(defaults.interval),
+            timeout: variables.seconds("FLAGSMITH_REQUEST_TIMEOUT_SECONDS")?.unwrap_or(defaults.timeout),
             report_usage: switch("FLAGSMITH_ENABLE_ANALYTICS", defaults.report_usage)?,
-            cert_path: get("FLAGSMITH_CA_CERT").map(Into::into),
-            last_known_good: get("FLAGSMITH_LAST_KNOWN_GOOD").map(Into::into),
+            cert_path: variables.text("FLAGSMITH_CA_CERT").map(Into::into),
+            last_known_good: variables.text("FLAGSMITH_LAST_KNOWN_GOOD").map(Into::into),
         })
     }
 }
 
-fn wrong(name: &str, must_be: &str) -> OptionsError {
-    OptionsError(format!("{name} must be {must_be}"))
-}
-
-fn read<T: FromStr>(text: Option<String>, name: &str, must_be: &str, default: T) -> Result<T, OptionsError> {
-    text.map_or(Ok(default), |text| text.parse().map_err(|_| wrong(name, must_be)))
-}
-
-fn key(get: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, OptionsError> {
-    match (get("FLAGSMITH_ENVIRONMENT_KEY"), get("FLAGSMITH_ENVIRONMENT_KEY_FILE")) {
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(&path);
-            let wrong = |error| OptionsError(format!("FLAGSMITH_ENVIRONMENT_KEY_FILE: {path}: {error}"));
-            Ok(Some(text.map_err(wrong)?.trim().to_owned()))
-        }
-        (key, _) => Ok(key),
+impl From<VariableError> for OptionsError {
+    fn from(error: VariableError) -> Self {
+        Self(error.to_string())
     }
 }
 

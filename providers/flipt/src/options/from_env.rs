@@ -1,7 +1,6 @@
 //! Options by variables. Flipt's own clients read none; the names are those of their options.
 
-use std::str::FromStr;
-use std::time::Duration;
+use kit::{VariableError, Variables};
 
 use super::{Mode, Options, OptionsError};
 use crate::mapping::Values;
@@ -23,69 +22,47 @@ impl Options {
     /// # Errors
     /// As there.
     pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        let get = |name: &str| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let variables = Variables::new(get);
+        let text = |name: &str| variables.text(name);
+        let wrong = |name: &str, must_be: &str| OptionsError::from(VariableError::new(name, must_be));
+        let switch =
+            |name: &str, default: bool| Ok::<_, OptionsError>(variables.switch(name)?.unwrap_or(default));
         let defaults = Self::default();
-        let features = get("FLIPT_FEATURES");
-        let mode = match get("FLIPT_MODE").as_deref() {
+        let features = text("FLIPT_FEATURES");
+        let mode = match text("FLIPT_MODE").as_deref() {
             None if features.is_some() => Mode::File,
             None | Some("in-process") => Mode::InProcess,
             Some("remote") => Mode::Remote,
             Some("file") => Mode::File,
             Some(_) => return Err(wrong("FLIPT_MODE", "in-process, remote or file")),
         };
-        let values = match get("FLIPT_VALUES").as_deref() {
+        let values = match text("FLIPT_VALUES").as_deref() {
             None | Some("key") => Values::Key,
             Some("attachment") => Values::Attachment,
             Some(_) => return Err(wrong("FLIPT_VALUES", "key or attachment")),
         };
-        let seconds = |name: &str, default: Duration| {
-            let seconds = read::<u64>(get(name), name, "a whole number of seconds, 1 or more")?;
-            match seconds {
-                Some(0) => Err(wrong(name, "a whole number of seconds, 1 or more")),
-                seconds => Ok(seconds.map_or(default, Duration::from_secs)),
-            }
-        };
-        let switch = |name: &str, default: bool| {
-            Ok::<_, OptionsError>(read(get(name), name, "true or false")?.unwrap_or(default))
-        };
         Ok(Self {
             mode,
-            url: get("FLIPT_URL").unwrap_or(defaults.url),
+            url: text("FLIPT_URL").unwrap_or(defaults.url),
             features: features.unwrap_or(defaults.features),
-            token: secret(&get, "FLIPT_TOKEN")?,
-            jwt: secret(&get, "FLIPT_JWT")?,
-            namespace: get("FLIPT_NAMESPACE").unwrap_or(defaults.namespace),
-            environment: get("FLIPT_ENVIRONMENT"),
+            token: variables.secret("FLIPT_TOKEN")?,
+            jwt: variables.secret("FLIPT_JWT")?,
+            namespace: text("FLIPT_NAMESPACE").unwrap_or(defaults.namespace),
+            environment: text("FLIPT_ENVIRONMENT"),
             values,
             require_targeting_key: switch("FLIPT_REQUIRE_TARGETING_KEY", defaults.require_targeting_key)?,
             streaming: switch("FLIPT_STREAMING", defaults.streaming)?,
-            interval: seconds("FLIPT_UPDATE_INTERVAL", defaults.interval)?,
-            timeout: seconds("FLIPT_REQUEST_TIMEOUT", defaults.timeout)?,
-            cert_path: get("FLIPT_CA_CERT").map(Into::into),
-            last_known_good: get("FLIPT_LAST_KNOWN_GOOD").map(Into::into),
+            interval: variables.seconds("FLIPT_UPDATE_INTERVAL")?.unwrap_or(defaults.interval),
+            timeout: variables.seconds("FLIPT_REQUEST_TIMEOUT")?.unwrap_or(defaults.timeout),
+            cert_path: text("FLIPT_CA_CERT").map(Into::into),
+            last_known_good: text("FLIPT_LAST_KNOWN_GOOD").map(Into::into),
         })
     }
 }
 
-fn wrong(name: &str, must_be: &str) -> OptionsError {
-    OptionsError(format!("{name} must be {must_be}"))
-}
-
-fn read<T: FromStr>(text: Option<String>, name: &str, must_be: &str) -> Result<Option<T>, OptionsError> {
-    text.map(|text| text.parse().map_err(|_| wrong(name, must_be))).transpose()
-}
-
-/// A secret, or what the file holds that is named instead.
-fn secret(get: &dyn Fn(&str) -> Option<String>, name: &str) -> Result<Option<String>, OptionsError> {
-    let by_file = format!("{name}_FILE");
-    match (get(name), get(&by_file)) {
-        (Some(secret), _) => Ok(Some(secret)),
-        (None, None) => Ok(None),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|error| OptionsError(format!("{by_file}: {path}: {error}")))?;
-            Ok(Some(text.trim().to_owned()))
-        }
+impl From<VariableError> for OptionsError {
+    fn from(error: VariableError) -> Self {
+        Self(error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kit::Variables;
 use percent_encoding::percent_decode_str;
 
 use super::{Options, OptionsError};
@@ -22,7 +23,8 @@ impl Options {
     /// # Errors
     /// As there.
     pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        let get = |name| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let variables = Variables::new(get);
+        let get = |name: &str| variables.text(name);
         let mut options = Self::default();
         if let Some(endpoint) = get("OFREP_ENDPOINT") {
             options.base_url = endpoint;

@@ -1,7 +1,8 @@
 //! Options by the variables that users of Unleash know.
 
 use std::env;
-use std::time::Duration;
+
+use kit::{VariableError, Variables};
 
 use super::{Options, OptionsError};
 
@@ -21,40 +22,33 @@ impl Options {
     /// # Errors
     /// As [`from_env`](Self::from_env).
     pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        let get = |name| get(name).filter(|value| !value.is_empty());
-        let mut options = Self::default();
-        if let Some(url) = get("UNLEASH_URL") {
-            options.url = url;
-        }
-        options.token = match (get("UNLEASH_API_TOKEN"), get("UNLEASH_API_TOKEN_FILE")) {
-            (Some(token), _) => Some(token),
-            (None, Some(path)) => {
-                let wrong = |error| OptionsError(format!("UNLEASH_API_TOKEN_FILE: {path}: {error}"));
-                Some(std::fs::read_to_string(&path).map_err(wrong)?.trim().to_owned())
-            }
-            (None, None) => None,
-        };
-        if let Some(name) = get("UNLEASH_APP_NAME") {
-            options.app_name = name;
-        }
-        options.instance_id = get("UNLEASH_INSTANCE_ID");
-        options.environment = get("UNLEASH_ENVIRONMENT");
-        if let Some(text) = get("UNLEASH_REFRESH_INTERVAL_SECONDS") {
-            let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
-            let wrong = || {
-                OptionsError("UNLEASH_REFRESH_INTERVAL_SECONDS must be a whole number, 1 or more".to_owned())
-            };
-            options.interval = Duration::from_secs(seconds.ok_or_else(wrong)?);
-        }
-        options.report_usage =
-            get("UNLEASH_DISABLE_METRICS").is_none_or(|text| text != "true" && text != "1");
-        options.last_known_good = get("UNLEASH_BACKUP_PATH").map(Into::into);
-        Ok(options)
+        let variables = Variables::new(get);
+        let text = |name: &str| variables.text(name);
+        let defaults = Self::default();
+        Ok(Self {
+            url: text("UNLEASH_URL").unwrap_or(defaults.url),
+            token: variables.secret("UNLEASH_API_TOKEN")?,
+            app_name: text("UNLEASH_APP_NAME").unwrap_or(defaults.app_name),
+            instance_id: text("UNLEASH_INSTANCE_ID"),
+            environment: text("UNLEASH_ENVIRONMENT"),
+            interval: variables.seconds("UNLEASH_REFRESH_INTERVAL_SECONDS")?.unwrap_or(defaults.interval),
+            report_usage: text("UNLEASH_DISABLE_METRICS").is_none_or(|text| text != "true" && text != "1"),
+            last_known_good: text("UNLEASH_BACKUP_PATH").map(Into::into),
+            ..defaults
+        })
+    }
+}
+
+impl From<VariableError> for OptionsError {
+    fn from(error: VariableError) -> Self {
+        Self(error.to_string())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn from(pairs: &[(&str, &str)]) -> Result<Options, OptionsError> {
