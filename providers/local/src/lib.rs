@@ -30,16 +30,20 @@
 //! assert!(view.bool("new-shop", false, &ann));
 //! ```
 //!
-//! What is not here: where snapshots come from, and state; except that `Stored` (feature `store`) follows a store for providers
-//! that are little more than a source.
+//! What is not here: where snapshots come from, and state; except that `Stored` (feature `store`) follows a store, and
+//! `InProcess` is the whole resolver of providers that are a source and nothing more.
 
 mod arena;
 mod clock;
+#[cfg(feature = "store")]
+mod in_process;
 mod lay;
 #[cfg(feature = "store")]
 mod stored;
 mod view;
 
+#[cfg(feature = "store")]
+pub use in_process::{InProcess, Keeping, Named};
 #[cfg(feature = "store")]
 pub use stored::{Stored, StoredFlags};
 pub use view::FlagsView;

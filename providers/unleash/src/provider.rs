@@ -1,10 +1,9 @@
 //! The OpenFeature provider: flags evaluated here, or asked of the server's frontend API.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use kit::{Answer, Emitter, Local, Provider, Resolver, Task, Type, error};
-use local::{Stored, StoredFlags};
+use kit::{Answer, Emitter, Provider, Resolver, Task, Type, error};
+use local::{Keeping, Named};
 use open_feature::{EvaluationContext, EvaluationError, EvaluationReason};
 use serde_json::{Map, Value, json};
 use store::Origin;
@@ -22,8 +21,15 @@ pub const NAME: &str = "unleash";
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Resolves flags by evaluating them here.
+pub type InProcess = local::InProcess<Unleash>;
+
+/// Flags of Unleash.
 #[derive(Debug)]
-pub struct InProcess(Stored);
+pub enum Unleash {}
+
+impl Named for Unleash {
+    const NAME: &'static str = NAME;
+}
 
 /// A provider that gets the definitions and evaluates them itself, as Unleash's own SDKs do. Must be called in a Tokio runtime.
 ///
@@ -32,31 +38,8 @@ pub struct InProcess(Stored);
 pub fn provider(options: &Options) -> Result<Provider<InProcess>, OptionsError> {
     let origin = options.origin()?;
     let source = source::build(&origin).map_err(|error| OptionsError(error.to_string()))?;
-    let mut settings = Stored::settings();
-    settings.state_dir.clone_from(&options.last_known_good);
-    settings.generations = 2;
-    let stored = Stored::open(NAME, settings, vec![(origin, source)])
-        .map_err(|error| OptionsError(error.to_string()))?;
-    Ok(Provider::new(InProcess(stored)))
-}
-
-impl Local for InProcess {
-    const NAME: &'static str = NAME;
-
-    type View = StoredFlags;
-
-    fn view(&self) -> Arc<StoredFlags> {
-        self.0.view()
-    }
-
-    #[inline]
-    fn read<T>(&self, look: impl FnOnce(&StoredFlags) -> T) -> T {
-        self.0.read(look)
-    }
-
-    fn events(&self) -> &Emitter {
-        self.0.events()
-    }
+    let keeping = Keeping { last_known_good: options.last_known_good.as_deref(), stale_after: None };
+    InProcess::provider((origin, source), keeping).map_err(|error| OptionsError(error.to_string()))
 }
 
 /// Resolves flags by asking the frontend API each time. It lists only the flags that are on, so that a flag that does not

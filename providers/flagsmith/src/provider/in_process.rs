@@ -1,9 +1,7 @@
 //! Flags that are held and evaluated here.
 
-use std::sync::Arc;
-
-use kit::{Emitter, Local, Provider};
-use local::{Stored, StoredFlags};
+use kit::Provider;
+use local::{Keeping, Named};
 
 use super::NAME;
 use crate::options::{Options, OptionsError};
@@ -13,8 +11,15 @@ use crate::source;
 const MISSED: u32 = 3;
 
 /// Resolves flags by evaluating them here.
+pub type InProcess = local::InProcess<Flagsmith>;
+
+/// Flags of Flagsmith.
 #[derive(Debug)]
-pub struct InProcess(Stored);
+pub enum Flagsmith {}
+
+impl Named for Flagsmith {
+    const NAME: &'static str = NAME;
+}
 
 /// A provider that follows the environment document and evaluates here, as Flagsmith's SDKs call it locally. Must be called in a
 /// Tokio runtime.
@@ -24,30 +29,9 @@ pub struct InProcess(Stored);
 pub fn in_process(options: &Options) -> Result<Provider<InProcess>, OptionsError> {
     let origin = options.origin()?;
     let source = source::build(&origin).map_err(|error| OptionsError(error.to_string()))?;
-    let mut settings = Stored::settings();
-    settings.state_dir.clone_from(&options.last_known_good);
-    settings.generations = 2;
-    settings.stale_after = options.interval.saturating_mul(MISSED);
-    let stored = Stored::open(NAME, settings, vec![(origin, source)])
-        .map_err(|error| OptionsError(error.to_string()))?;
-    Ok(Provider::new(InProcess(stored)))
-}
-
-impl Local for InProcess {
-    const NAME: &'static str = NAME;
-
-    type View = StoredFlags;
-
-    fn view(&self) -> Arc<StoredFlags> {
-        self.0.view()
-    }
-
-    #[inline]
-    fn read<T>(&self, look: impl FnOnce(&StoredFlags) -> T) -> T {
-        self.0.read(look)
-    }
-
-    fn events(&self) -> &Emitter {
-        self.0.events()
-    }
+    let keeping = Keeping {
+        last_known_good: options.last_known_good.as_deref(),
+        stale_after: Some(options.interval.saturating_mul(MISSED)),
+    };
+    InProcess::provider((origin, source), keeping).map_err(|error| OptionsError(error.to_string()))
 }

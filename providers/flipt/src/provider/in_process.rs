@@ -1,10 +1,9 @@
 //! Flags that are held and evaluated here.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use kit::{Emitter, Local, Provider};
-use local::{Stored, StoredFlags};
+use kit::Provider;
+use local::{Keeping, Named};
 use store::{BUILT_IN, Followed, ReadBy, find};
 
 use super::NAME;
@@ -15,8 +14,15 @@ use crate::source;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Resolves flags by evaluating them here.
+pub type InProcess = local::InProcess<Flipt>;
+
+/// Flags of Flipt.
 #[derive(Debug)]
-pub struct InProcess(Stored);
+pub enum Flipt {}
+
+impl Named for Flipt {
+    const NAME: &'static str = NAME;
+}
 
 /// A provider that evaluates here: what the server has, or with [`Mode::File`] what is in files. Must be called in a Tokio
 /// runtime.
@@ -25,13 +31,8 @@ pub struct InProcess(Stored);
 /// An option that cannot be used, or there is no runtime.
 pub fn in_process(options: &Options) -> Result<Provider<InProcess>, OptionsError> {
     let followed = if options.mode == Mode::File { files(options)? } else { server(options)? };
-    let mut settings = Stored::settings();
-    settings.state_dir.clone_from(&options.last_known_good);
-    settings.generations = 2;
-    settings.stale_after = GRACE;
-    let stored =
-        Stored::open(NAME, settings, vec![followed]).map_err(|error| OptionsError(error.to_string()))?;
-    Ok(Provider::new(InProcess(stored)))
+    let keeping = Keeping { last_known_good: options.last_known_good.as_deref(), stale_after: Some(GRACE) };
+    InProcess::provider(followed, keeping).map_err(|error| OptionsError(error.to_string()))
 }
 
 fn server(options: &Options) -> Result<Followed, OptionsError> {
@@ -48,23 +49,4 @@ fn files(options: &Options) -> Result<Followed, OptionsError> {
     let source = (kind.build)(&origin).map_err(wrong)?;
     let reader = (source::FILES.reader)(&origin).map_err(wrong)?;
     Ok((origin, Box::new(ReadBy::new(source, reader))))
-}
-
-impl Local for InProcess {
-    const NAME: &'static str = NAME;
-
-    type View = StoredFlags;
-
-    fn view(&self) -> Arc<StoredFlags> {
-        self.0.view()
-    }
-
-    #[inline]
-    fn read<T>(&self, look: impl FnOnce(&StoredFlags) -> T) -> T {
-        self.0.read(look)
-    }
-
-    fn events(&self) -> &Emitter {
-        self.0.events()
-    }
 }

@@ -15,17 +15,22 @@ pub(super) const BUILD: Option<Build> = None;
 
 #[cfg(feature = "file")]
 mod built {
-    use std::sync::Arc;
-
-    use kit::{Emitter, Local, Provider};
-    use local::{Stored, StoredFlags};
+    use kit::Provider;
+    use local::{InProcess, Keeping, Named};
     use store::{BUILT_IN, Origin, find};
 
     type Failure = Box<dyn std::error::Error + Send + Sync>;
 
     /// The resolver of a document on disk.
+    pub type File = InProcess<OnDisk>;
+
+    /// A document on disk.
     #[derive(Debug)]
-    pub struct File(Stored);
+    pub enum OnDisk {}
+
+    impl Named for OnDisk {
+        const NAME: &'static str = "file";
+    }
 
     /// A provider of the document at `path`, JSON or YAML. It may come later: until then the provider is not ready. Must be
     /// called on a tokio runtime.
@@ -36,23 +41,6 @@ mod built {
         let kind = find(BUILT_IN, "file").ok_or("the store was built without files")?;
         let origin = Origin::new("file", path, serde_json::Map::new());
         let source = (kind.build)(&origin)?;
-        Ok(Provider::new(File(Stored::open("file", Stored::settings(), vec![(origin, source)])?)))
-    }
-
-    impl Local for File {
-        const NAME: &'static str = "file";
-        type View = StoredFlags;
-
-        fn view(&self) -> Arc<StoredFlags> {
-            self.0.view()
-        }
-
-        fn read<T>(&self, look: impl FnOnce(&StoredFlags) -> T) -> T {
-            self.0.read(look)
-        }
-
-        fn events(&self) -> &Emitter {
-            self.0.events()
-        }
+        Ok(File::provider((origin, source), Keeping::default())?)
     }
 }
