@@ -283,6 +283,11 @@ impl Shared {
         let (kept_flags, problem_count) = (kept.total, problems.len());
         let (revision, authorship) = (copy.revision.clone(), copy.authorship.clone());
         let author = authorship.as_ref().map(|authorship| authorship.author.clone());
+        let said = copy.revision.clone();
+        // Before anybody can see the flags: whoever ends the process then finds the copy waiting.
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(at, copy);
+        }
         slot.files.store(Arc::new(files));
         let (generation, changed) = self.publish(slot, layer, false, |status| {
             status.accepted += 1;
@@ -298,11 +303,8 @@ impl Shared {
         });
         tracing::info!(
             source = %slot.origin, generation, flags, changed, kept = kept_flags, problems = problem_count,
-            revision = copy.revision, author, "flags accepted"
+            revision = said, author, "flags accepted"
         );
-        if let Some(keeper) = &self.keeper {
-            keeper.keep(at, copy);
-        }
     }
 
     fn serve_copy(&self, at: usize, accepted: Output, copy: &Copy) {

@@ -24,13 +24,21 @@ pub(crate) struct Keeper {
 #[derive(Debug)]
 struct Waiting {
     copies: Vec<Option<Copy>>,
+    /// Whether one is being written.
+    busy: bool,
     closed: bool,
+}
+
+impl Waiting {
+    fn is_over(&self) -> bool {
+        !self.busy && self.copies.iter().all(Option::is_none)
+    }
 }
 
 impl Keeper {
     pub(crate) fn new(shelves: Vec<Shelf>) -> Self {
         let copies = shelves.iter().map(|_| None).collect();
-        let waiting = Waiting { copies, closed: false };
+        let waiting = Waiting { copies, busy: false, closed: false };
         Self { shelves, waiting: Mutex::new(waiting), changed: Condvar::new() }
     }
 
@@ -42,23 +50,33 @@ impl Keeper {
     /// Has `copy` written, soon.
     pub(crate) fn keep(&self, slot: usize, copy: Copy) {
         locked(&self.waiting).copies[slot] = Some(copy);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// Ends the thread once nothing waits, or when the disk fails.
     pub(crate) fn close(&self) {
         locked(&self.waiting).closed = true;
-        self.changed.notify_one();
+        self.changed.notify_all();
+    }
+
+    /// Waits until nothing waits to be written any more, but no longer than `patience`.
+    pub(crate) fn settle(&self, patience: Duration) {
+        // Whether it was in time makes no difference to whoever is leaving.
+        let _ =
+            self.changed.wait_timeout_while(locked(&self.waiting), patience, |waiting| !waiting.is_over());
     }
 
     /// The next copy to write; `None` at the end.
     fn next(&self) -> Option<(usize, Copy)> {
         let mut waiting = locked(&self.waiting);
+        waiting.busy = false;
         loop {
             let copies = waiting.copies.iter_mut().enumerate();
             if let Some(next) = copies.filter_map(|(slot, copy)| Some((slot, copy.take()?))).next() {
+                waiting.busy = true;
                 return Some(next);
             }
+            self.changed.notify_all();
             if waiting.closed {
                 return None;
             }

@@ -114,6 +114,14 @@ impl Store {
         Self { shared, tasks }
     }
 
+    /// Waits until the copies on disk are those of the documents that were accepted, but no longer than `patience`. Blocks; for
+    /// whoever is about to end the process.
+    pub fn settle(&self, patience: Duration) {
+        if let Some(keeper) = &self.shared.keeper {
+            keeper.settle(patience);
+        }
+    }
+
     /// The flags as of now. Never waits. Read once per request and keep what was read.
     #[inline]
     pub fn read(&self) -> Guard<Arc<Snapshot>> {

@@ -61,6 +61,18 @@ fn stale_in_metadata(store: &Store) -> bool {
     flag.metadata().json().contains("\"stale\":true")
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_right_after_the_first_flags_leaves_a_copy() {
+    for _ in 0..20 {
+        let (state, mut file) = (TempDir::new().expect("a directory"), OnDisk::new());
+        file.put(&document("one"));
+        let store = start(keeping(state.path()), &file);
+        serves(&store, "one").await;
+        tokio::task::block_in_place(|| store.settle(Duration::from_secs(30)));
+        assert_eq!(copies(state.path()).len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_start_without_the_file_serves_the_copy_and_then_the_file() {
     let (state, mut file) = (TempDir::new().expect("a directory"), OnDisk::new());

@@ -26,6 +26,8 @@ const RESERVE: f32 = 0.1;
 /// How long the last metrics may take to be pushed.
 #[cfg(feature = "otel")]
 const LAST_PUSH: Duration = Duration::from_secs(1);
+/// How long the copies on disk may take at the end.
+const LAST_COPY: Duration = Duration::from_secs(1);
 
 /// Why the daemon does not start, or ends before its time.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +173,8 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     if let Some(fresh) = fresh {
         fresh.abort();
     }
+    // What was accepted last is worth a moment, a disk that hangs is not.
+    let _ = tokio::task::spawn_blocking(move || store.settle(LAST_COPY)).await;
     #[cfg(feature = "otel")]
     if let Some(pushing) = pushing {
         // The last figures are worth a moment, a collector that is away is not.
