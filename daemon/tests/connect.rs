@@ -62,18 +62,21 @@ impl Echo {
 }
 
 impl Methods for Echo {
-    async fn one(&self, path: &'static str, _: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
-        match path.rsplit('/').next().unwrap() {
-            "ResolveAll" => Ok(Self::all(message)),
-            "ResolveBoolean" => Self::boolean(message).await,
-            "ResolveString" => Err(Status::invalid_argument("Type mismatch error")),
-            "ResolveFloat" => Ok(frame(&ResolveFloatResponse { value: 10.0, ..Default::default() })),
-            "ResolveInt" => Ok(frame(&ResolveIntResponse { value: 10, ..Default::default() })),
-            _ => Err(Status::data_loss("Error parsing input or configuration")),
-        }
+    async fn answer(&self, path: &str, headers: &HeaderMap, message: Bytes) -> Result<Frames, Status> {
+        Ok(Frames::One(match path.rsplit('/').next().unwrap() {
+            "ResolveAll" => Self::all(message),
+            "ResolveBoolean" => Self::boolean(message).await?,
+            "ResolveString" => return Err(Status::invalid_argument("Type mismatch error")),
+            "ResolveFloat" => frame(&ResolveFloatResponse { value: 10.0, ..Default::default() }),
+            "ResolveInt" => frame(&ResolveIntResponse { value: 10, ..Default::default() }),
+            "EventStream" => return Self::events(headers),
+            _ => return Err(Status::data_loss("Error parsing input or configuration")),
+        }))
     }
+}
 
-    fn many(&self, _: &'static str, headers: &HeaderMap, _: Bytes) -> Result<Frames, Status> {
+impl Echo {
+    fn events(headers: &HeaderMap) -> Result<Frames, Status> {
         let selector = headers.get("flagd-selector").map(|value| value.to_str().unwrap());
         if selector == Some("bad") {
             return Err(Status::invalid_argument("invalid selector"));
@@ -81,10 +84,10 @@ impl Methods for Echo {
         let ready = EventStreamResponse { r#type: "provider_ready".into(), data: Some(Struct::default()) };
         let alive = EventStreamResponse { r#type: "keep_alive".into(), data: None };
         let events = stream::iter([Ok(frame(&ready)), Ok(frame(&alive))]);
-        Ok(match selector {
+        Ok(Frames::Many(match selector {
             Some("for ever") => events.chain(stream::pending()).boxed(),
             _ => events.boxed(),
-        })
+        }))
     }
 }
 

@@ -1,7 +1,7 @@
-//! gRPC by frames that are ready: what many clients get is encoded once, and shared by all of them.
+//! gRPC by methods that take an encoded message and give frames that are ready.
 //!
 //! tonic's generated servers encode each message for each client. Where ten thousand clients get one document that is ten
-//! thousand copies; here it is one.
+//! thousand copies; here it is one. The same methods are spoken to in other protocols by [`connect`](super::connect).
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,30 +13,56 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
 use prost::Message;
 use tonic::body::Body;
-use tonic::codec::{Codec, CompressionEncoding};
+use tonic::codec::{CompressionEncoding, DecodeBuf, Decoder};
 use tonic::{Code, Status, Streaming};
-use tonic_prost::ProstCodec;
 use tower::Service;
 
 /// A flag byte and a length.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 /// The largest message that a client may send: it names what it wants, no more.
 const REQUEST_BYTES: usize = 4 << 20;
 
-/// Methods behind one port.
+/// Methods whose requests are one encoded message each, and whose answers are messages in gRPC frames, uncompressed.
 pub trait Methods: Clone + Send + Sync + 'static {
-    /// Answers the request for the method at `path`.
+    /// Answers the method at `path`.
     ///
     /// # Errors
     /// What the client is told in place of an answer.
     fn answer(
         &self,
         path: &str,
-        request: Request<Body>,
-    ) -> impl Future<Output = Result<Response<Body>, Status>> + Send;
+        headers: &HeaderMap,
+        message: Bytes,
+    ) -> impl Future<Output = Result<Frames, Status>> + Send;
 }
 
-/// A port's service that answers by its [`Methods`].
+/// A stream of frames, and the status it ends with unless that is OK.
+pub type FrameStream = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
+
+/// What a method answers.
+pub enum Frames {
+    /// One message.
+    One(Bytes),
+    /// As many as there are.
+    Many(FrameStream),
+}
+
+impl Frames {
+    /// The frames of `stream`.
+    pub(super) fn many(stream: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Self {
+        Self::Many(Box::pin(stream))
+    }
+
+    /// The body of an answer to a gRPC client.
+    pub(super) fn body(self) -> Body {
+        match self {
+            Self::One(frame) => Body::new(Single { frame: Some(frame), over: false }),
+            Self::Many(frames) => Body::new(Told { frames, over: false }),
+        }
+    }
+}
+
+/// A port's service that speaks gRPC and nothing else.
 #[derive(Clone, Debug)]
 pub struct Grpc<M>(pub(super) M);
 
@@ -56,9 +82,20 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let methods = self.0.clone();
         Box::pin(async move {
-            let uri = request.uri().clone();
-            let answer = methods.answer(uri.path(), request.map(Body::new)).await;
-            Ok(answer.unwrap_or_else(Status::into_http))
+            let (head, body) = request.into_parts();
+            let answered = async {
+                let message = only_message(&head.headers, body).await?;
+                methods.answer(head.uri.path(), &head.headers, message).await
+            };
+            Ok(match answered.await {
+                Ok(frames) => {
+                    let mut answer = Response::new(frames.body());
+                    let kind = HeaderValue::from_static("application/grpc");
+                    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+                    answer
+                }
+                Err(status) => status.into_http(),
+            })
         })
     }
 }
@@ -68,16 +105,12 @@ pub(super) fn unknown() -> Status {
     Status::unimplemented("unknown method")
 }
 
-/// The headers of a request and its one message.
-///
-/// # Errors
-/// The message is missing, too large, or not one.
-pub(super) async fn asked<M>(request: Request<Body>) -> Result<(HeaderMap, M), Status>
+/// The one message of a request, decompressed.
+async fn only_message<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Status>
 where
-    M: Message + Default + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
 {
-    let (head, body) = request.into_parts();
-    let encoding = match head.headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
+    let encoding = match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
         None | Some(b"identity") => None,
         Some(b"gzip") => Some(CompressionEncoding::Gzip),
         Some(other) => {
@@ -85,10 +118,28 @@ where
             return Err(Status::unimplemented(format!("unknown compression {other:?}; supported is gzip")));
         }
     };
-    let decoder = ProstCodec::<M, M>::default().decoder();
-    let mut messages = Streaming::new_request(decoder, body, encoding, Some(REQUEST_BYTES));
-    let message = messages.message().await?;
-    Ok((head.headers, message.ok_or_else(|| Status::internal("Missing request message."))?))
+    let mut messages = Streaming::new_request(Undecoded, body, encoding, Some(REQUEST_BYTES));
+    messages.message().await?.ok_or_else(|| Status::internal("Missing request message."))
+}
+
+/// Leaves messages as they are.
+struct Undecoded;
+
+impl Decoder for Undecoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(message.copy_to_bytes(message.remaining())))
+    }
+}
+
+/// A request in its encoded message.
+///
+/// # Errors
+/// It is none.
+pub(super) fn read<M: Message + Default>(message: Bytes) -> Result<M, Status> {
+    M::decode(message).map_err(|error| Status::internal(error.to_string()))
 }
 
 /// A message in its frame, uncompressed.
@@ -108,33 +159,10 @@ pub(super) fn message(mut frame: Bytes) -> Bytes {
     frame
 }
 
-/// The answer of a method that gives one message.
-pub(super) fn one(frame: Bytes) -> Response<Body> {
-    answer(Body::new(Single::new(frame)))
-}
-
-/// The answer of a method that gives many.
-pub(super) fn many(frames: impl Stream<Item = Result<Bytes, Status>> + Send + 'static) -> Response<Body> {
-    answer(Body::new(Told { frames, over: false }))
-}
-
-fn answer(body: Body) -> Response<Body> {
-    let mut answer = Response::new(body);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    answer
-}
-
 /// The body of an answer of one message.
-#[derive(Debug)]
-pub(super) struct Single {
+struct Single {
     frame: Option<Bytes>,
     over: bool,
-}
-
-impl Single {
-    pub(super) fn new(frame: Bytes) -> Self {
-        Self { frame: Some(frame), over: false }
-    }
 }
 
 impl http_body::Body for Single {
@@ -161,30 +189,29 @@ impl http_body::Body for Single {
     }
 }
 
-pin_project_lite::pin_project! {
-    /// The body of an answer: frames, then how it ended.
-    struct Told<S> {
-        #[pin]
-        frames: S,
-        over: bool,
-    }
+/// The body of an answer of many: frames, then how it ended.
+struct Told {
+    frames: FrameStream,
+    over: bool,
 }
 
-impl<S: Stream<Item = Result<Bytes, Status>>> http_body::Body for Told<S> {
+impl http_body::Body for Told {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = self.project();
-        if *this.over {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.over {
             return Poll::Ready(None);
         }
-        let status = match ready!(this.frames.poll_next(cx)) {
+        let status = match ready!(self.frames.as_mut().poll_next(cx)) {
             Some(Ok(frame)) => return Poll::Ready(Some(Ok(Frame::data(frame)))),
             Some(Err(status)) => status,
             None => Status::ok(""),
         };
-        *this.over = true;
+        self.over = true;
         Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
     }
 
@@ -213,8 +240,8 @@ mod tests {
     async fn frames_are_passed_on_uncopied_and_an_error_ends_them() {
         let frame = frame(&"text".to_owned());
         assert_eq!(frame[..PREFIX], [0, 0, 0, 0, 6]);
-        let answer = many(stream::iter([Ok(frame.clone()), Err(Status::not_found("gone"))]));
-        let mut body = answer.into_body();
+        let frames = [Ok(frame.clone()), Err(Status::not_found("gone"))];
+        let mut body = Frames::many(stream::iter(frames)).body();
         let first = body.frame().await.expect("a frame").expect("no error").into_data().expect("data");
         assert_eq!(first.as_ptr(), frame.as_ptr());
         let last = body.frame().await.expect("a frame").expect("no error").into_trailers().expect("trailers");

@@ -29,7 +29,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
 use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, header};
 use http_body_util::Full;
 use tonic::Status;
@@ -41,6 +40,7 @@ use self::method::{Kind, Method};
 use self::write::Recoded;
 use super::cors::{Cors, Origins};
 use super::grpc;
+pub use super::grpc::{FrameStream, Frames, Methods};
 
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
@@ -51,26 +51,6 @@ pub struct StackOptions {
     pub origins: Origins,
     /// The size of a request body in bytes, as sent and again decompressed, `max-request-body`; `None` for any size.
     pub body_bytes: Option<usize>,
-}
-
-/// The frames of a stream, or the status it ends with.
-pub type Frames = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
-
-/// Methods whose requests are one encoded message each, and whose answers are messages in gRPC frames, uncompressed.
-pub trait Methods: Clone + Send + Sync + 'static {
-    /// Answers a method that gives one message.
-    fn one(
-        &self,
-        path: &'static str,
-        headers: &HeaderMap,
-        message: Bytes,
-    ) -> impl Future<Output = Result<Bytes, Status>> + Send;
-
-    /// Opens the stream of a method that gives many.
-    ///
-    /// # Errors
-    /// The status that the call ends with at once.
-    fn many(&self, path: &'static str, headers: &HeaderMap, message: Bytes) -> Result<Frames, Status>;
 }
 
 /// Makes methods speak gRPC, gRPC-Web and Connect, with CORS.
@@ -206,29 +186,24 @@ impl Call {
         body: &Bytes,
     ) -> Result<Response<Body>, Status> {
         let message = read::message(body, self.method, self.dialect, self.gzip, limit)?;
-        let body = match self.method.kind {
-            Kind::Unary => self.say(methods.one(self.method.path, headers, message).await?)?,
-            Kind::Stream => self.say_many(methods.many(self.method.path, headers, message)?),
-        };
-        Ok(self.answer(body))
-    }
-}
-
-impl Call {
-    /// One message as the client reads it.
-    fn say(&self, frame: Bytes) -> Result<Body, Status> {
-        let Self { method, dialect, gzip, .. } = *self;
-        Ok(match dialect.protocol {
-            Protocol::ConnectUnary => {
-                Body::new(Full::new(write::encode(grpc::message(frame), method, dialect.codec, gzip.answer)?))
-            }
-            Protocol::Grpc if self.passes_on() => Body::new(grpc::Single::new(frame)),
-            _ => self.say_many(Box::pin(futures_util::stream::iter([Ok(frame)]))),
-        })
+        let frames = methods.answer(self.method.path, headers, message).await?;
+        Ok(self.answer(self.say(frames)?))
     }
 
     /// Messages as the client reads them.
-    fn say_many(&self, frames: Frames) -> Body {
+    fn say(&self, frames: Frames) -> Result<Body, Status> {
+        let Self { method, dialect, gzip, .. } = *self;
+        Ok(match (dialect.protocol, frames) {
+            (Protocol::ConnectUnary, Frames::One(frame)) => {
+                Body::new(Full::new(write::encode(grpc::message(frame), method, dialect.codec, gzip.answer)?))
+            }
+            (Protocol::Grpc, frames @ Frames::One(_)) if self.passes_on() => frames.body(),
+            (_, Frames::One(frame)) => self.recode(Box::pin(futures_util::stream::iter([Ok(frame)]))),
+            (_, Frames::Many(frames)) => self.recode(frames),
+        })
+    }
+
+    fn recode(&self, frames: FrameStream) -> Body {
         let Self { method, dialect, gzip, patience } = *self;
         let deadline = patience.filter(|_| method.kind == Kind::Stream);
         Body::new(Recoded {

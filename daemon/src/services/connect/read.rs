@@ -11,9 +11,8 @@ use tonic::Status;
 use super::dialect::{Codec, Dialect, Gzip, Protocol};
 use super::method::{Method, Shape};
 use super::{gzip, json};
+use crate::services::grpc::PREFIX;
 
-/// A flag byte and a length.
-pub(super) const PREFIX: usize = 5;
 const COMPRESSED: u8 = 1;
 
 /// Reads the body to its end, but never more than `limit` bytes of it.

@@ -11,9 +11,8 @@ use tonic::Status;
 
 use super::dialect::{Codec, Dialect, Protocol};
 use super::method::Method;
-use super::read::PREFIX;
-use super::{Frames, fault, gzip};
-use crate::services::grpc;
+use super::{fault, gzip};
+use crate::services::grpc::{self, FrameStream, PREFIX};
 
 const COMPRESSED: u8 = 1;
 /// The flag of a Connect stream's last envelope.
@@ -53,7 +52,7 @@ pub(super) fn encode(
 
 /// The body of an answer, said in the client's words message by message.
 pub(super) struct Recoded {
-    pub(super) frames: Frames,
+    pub(super) frames: FrameStream,
     pub(super) method: &'static Method,
     pub(super) dialect: &'static Dialect,
     pub(super) is_packed: bool,

@@ -17,8 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
 use super::convert::changes;
-use crate::services::connect::Frames;
-use crate::services::grpc;
+use crate::services::grpc::{self, FrameStream};
 
 /// How long a stream is silent before it gives a sign of life.
 const SILENCE: Duration = Duration::from_secs(20);
@@ -182,7 +181,7 @@ pub(super) struct Listener {
 
 impl Listener {
     /// The stream in the shape of a version.
-    pub(super) fn frames<T: From<Event> + prost::Message>(self) -> Frames {
+    pub(super) fn frames<T: From<Event> + prost::Message>(self) -> FrameStream {
         let told = stream::unfold(self, |mut listener| async move {
             let event = listener.next().await?;
             Some((event, listener))

@@ -12,8 +12,7 @@ use super::convert::{Answer, Item, Question, Scalar, invalid, reflection};
 use super::events::{Hub, Listener};
 use crate::ask::{Ask, Type};
 use crate::light::{Body, Light};
-use crate::services::connect::Frames;
-use crate::services::grpc;
+use crate::services::grpc::{self, FrameStream};
 
 /// The header that says which flags a request means.
 const SELECTOR: &str = "flagd-selector";
@@ -25,7 +24,7 @@ pub(super) struct Version {
     /// The methods that give one message, by their paths.
     pub(super) procedures: &'static [(&'static str, Procedure)],
     /// `EventStream`.
-    pub(super) events: fn(Listener) -> Frames,
+    pub(super) events: fn(Listener) -> FrameStream,
 }
 
 /// Answers an encoded request with a message in its frame.
@@ -52,7 +51,7 @@ pub(super) struct Everything {
 impl Handler {
     /// Answers for one flag.
     pub(super) fn one<Q: Question>(&self, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
-        let question: Q = read(message)?;
+        let question: Q = grpc::read(message)?;
         let selector = selector(headers)?;
         let (key, context) = question.parts();
         let light = self.light(context, headers);
@@ -86,14 +85,6 @@ impl Handler {
     fn light<'r>(&self, context: &'r [u8], headers: &'r HeaderMap) -> Light<'r> {
         Light { body: Body::Struct(context), headers: self.maps_headers.then_some(headers) }
     }
-}
-
-/// The request in an encoded message, whose form was checked before.
-///
-/// # Errors
-/// It is none.
-pub(super) fn read<Q: prost::Message + Default>(message: Bytes) -> Result<Q, Status> {
-    Q::decode(message).map_err(invalid)
 }
 
 /// The request's selector: the first such header, without one none (contract 3.11).

@@ -23,7 +23,7 @@ use store::Store;
 use tokio::sync::watch;
 use tonic::Status;
 
-use super::connect::{Frames, Methods};
+use super::grpc::{self, Frames, Methods};
 use crate::ask::Ask;
 use events::Hub;
 use handle::{Handler, Version};
@@ -65,25 +65,13 @@ pub fn methods(parts: &Evaluation) -> impl Methods + use<> {
 struct Versions(Arc<[(&'static Version, Handler); 3]>);
 
 impl Methods for Versions {
-    async fn one(&self, path: &'static str, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
-        let (version, handler) = self.at(path)?;
-        let procedure = version.procedures.iter().find(|(name, _)| *name == path);
-        let (_, answer) = procedure.ok_or_else(unknown)?;
-        answer(handler, headers, message)
+    async fn answer(&self, path: &str, headers: &HeaderMap, message: Bytes) -> Result<Frames, Status> {
+        let version = self.0.iter().find(|(version, _)| path.starts_with(version.service));
+        let (version, handler) = version.ok_or_else(grpc::unknown)?;
+        match version.procedures.iter().find(|(name, _)| *name == path) {
+            Some((_, procedure)) => procedure(handler, headers, message).map(Frames::One),
+            // What else a version has is its event stream.
+            None => Ok(Frames::Many((version.events)(handler.listen(headers)?))),
+        }
     }
-
-    fn many(&self, path: &'static str, headers: &HeaderMap, _: Bytes) -> Result<Frames, Status> {
-        let (version, handler) = self.at(path)?;
-        Ok((version.events)(handler.listen(headers)?))
-    }
-}
-
-impl Versions {
-    fn at(&self, path: &str) -> Result<&(&'static Version, Handler), Status> {
-        self.0.iter().find(|(version, _)| path.starts_with(version.service)).ok_or_else(unknown)
-    }
-}
-
-fn unknown() -> Status {
-    Status::unimplemented("unknown method")
 }

@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::convert::{self, Item, Scalar, question};
 use super::events::{Event, Listener};
-use super::handle::{Everything, Handler, Version, read};
+use super::handle::{Everything, Handler, Version};
 use crate::services::grpc;
 
 question!(ResolveBooleanRequest -> ResolveBooleanResponse(bool), convert::v1);
@@ -35,7 +35,7 @@ pub(super) static VERSION: Version = Version {
 };
 
 fn resolve_all(handler: &Handler, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
-    let request: ResolveAllRequest = read(message)?;
+    let request: ResolveAllRequest = grpc::read(message)?;
     let Everything { items, metadata } = handler.all(&request.context, headers)?;
     let flags = items.into_iter().map(|(key, item)| (key, item.into())).collect();
     Ok(grpc::frame(&ResolveAllResponse { flags, metadata: Some(metadata) }))
