@@ -110,6 +110,31 @@ fn unleash() -> Place {
     place("unleash", variables, server)
 }
 
+/// The same flags as Flagsmith's environment documents give them.
+fn flagsmith() -> Place {
+    let state = |id: u32, name: &str, enabled: bool, value: Value, segment: Value| {
+        json!({"feature": {"id": id, "name": name, "type": "STANDARD"}, "enabled": enabled, "feature_state_value": value,
+            "django_id": id, "feature_segment": segment, "multivariate_feature_state_values": []})
+    };
+    let of_pro = json!({"priority": 0});
+    let pro = json!({"id": 1, "name": "pro",
+        "rules": [{"type": "ALL", "conditions": [{"operator": "EQUAL", "property_": "plan", "value": "pro"}], "rules": []}],
+        "feature_states": [state(12, "page-size", true, json!(50), of_pro.clone()),
+            state(13, "new-checkout", true, Value::Null, of_pro)]});
+    let document = json!({"id": 1, "api_key": "ser.any", "name": "test", "identity_overrides": [],
+        "project": {"id": 1, "name": "shop", "segments": [pro]},
+        "feature_states": [state(1, "greeting", true, json!("hello"), Value::Null),
+            state(2, "page-size", true, json!(20), Value::Null),
+            state(3, "new-checkout", false, Value::Null, Value::Null)]});
+    let server = HttpOrigin::start(&document.to_string());
+    let variables = vec![
+        ("HOIST_PROVIDER", "flagsmith".to_owned()),
+        ("FLAGSMITH_API_URL", format!("{}/api/v1/", server.base())),
+        ("FLAGSMITH_ENVIRONMENT_KEY", "ser.any".to_owned()),
+    ];
+    place("flagsmith", variables, server)
+}
+
 /// The same flags as Flipt's snapshots give them.
 fn flipt() -> Place {
     let constraint = json!({"type": "STRING_CONSTRAINT_COMPARISON_TYPE", "property": "plan", "operator": "eq", "value": "pro"});
@@ -137,7 +162,7 @@ fn flipt() -> Place {
 #[test]
 fn the_same_application_says_the_same_whatever_the_backend() {
     let elsewhere = tempfile::tempdir().unwrap();
-    for start in [unleash, flipt, file, flagd_file, flagd_rpc, flagd_in_process, ofrep] {
+    for start in [unleash, flagsmith, flipt, file, flagd_file, flagd_rpc, flagd_in_process, ofrep] {
         let place = start();
         let variables: Vec<(&str, &str)> =
             place.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
