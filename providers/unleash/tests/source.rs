@@ -8,102 +8,66 @@ extern crate store as hoist_store;
 mod server;
 #[path = "../../../store/tests/suite/mod.rs"]
 mod suite;
+#[path = "../../../store/tests/vendor/mod.rs"]
+mod vendor;
 
-use std::time::{Duration, SystemTime};
-
-use engine::{Bump, Context, Question, Selector, Type, Value};
+use hoist_provider_unleash::source::KIND;
 use serde_json::{Map, Value as Json, json};
-use server::{Answer, Server};
-use store::{Origin, Settings, State, Store};
+use server::Server;
+use store::{Followed, Origin, Store};
+use suite::until;
+use vendor::{Backend, Vendor, json_answer, keeps_flags_through, loaded, options, refusals, settings};
 
-/// A flag that is on for the user `ann`.
+struct Unleash;
+
+impl Vendor for Unleash {
+    const FLAG: &'static str = "shop";
+
+    fn document(user: &str) -> String {
+        json!({"version": 2, "features": [{
+            "name": "shop", "type": "release", "enabled": true, "project": "default", "stale": false, "impressionData": false,
+            "strategies": [{"name": "default", "parameters": {},
+                "constraints": [{"contextName": "userId", "operator": "IN", "values": [user]}]}],
+            "variants": [],
+        }]})
+        .to_string()
+    }
+
+    fn followed(server: &Server, more: &Json) -> Followed {
+        let all = options(json!({"authHeader": "default:development.s3cret", "interval": 1}), more);
+        let origin = Origin::new("unleash", &server.url("/api"), all);
+        let source = (KIND.build)(&origin).expect("a source");
+        (origin, source)
+    }
+
+    fn with_flags(flags: &Map<String, Json>) -> Json {
+        let features = flags.iter().map(|(key, flag)| {
+            let variant = json!({"name": flag["defaultVariant"], "weight": 1000, "weightType": "variable"});
+            json!({"name": key, "enabled": true, "strategies": [{"name": "default"}], "variants": [variant]})
+        });
+        json!({"version": 2, "features": features.collect::<Vec<_>>()})
+    }
+}
+
 fn document(user: &str) -> String {
-    json!({"version": 2, "features": [{
-        "name": "shop", "type": "release", "enabled": true, "project": "default", "stale": false, "impressionData": false,
-        "strategies": [{"name": "default", "parameters": {},
-            "constraints": [{"contextName": "userId", "operator": "IN", "values": [user]}]}],
-        "variants": [],
-    }]})
-    .to_string()
+    Unleash::document(user)
 }
 
 fn follow(server: &Server, options: Json) -> Store {
-    follow_with(server, options, Settings::new(SystemTime::now))
-}
-
-fn follow_with(server: &Server, options: Json, settings: Settings) -> Store {
-    let mut all = Map::new();
-    for (name, value) in [("authHeader", json!("default:development.s3cret")), ("interval", json!(1))] {
-        all.insert(name.to_owned(), value);
-    }
-    all.extend(options.as_object().expect("an object").clone());
-    let origin = Origin::new("unleash", &server.url("/api"), all);
-    let source = (hoist_provider_unleash::source::KIND.build)(&origin).expect("a source");
-    Store::open(settings, vec![(origin, source)])
+    vendor::follow::<Unleash>(server, &options, settings())
 }
 
 fn is_on(store: &Store, user: &str) -> Option<bool> {
-    let snapshot = store.read();
-    let flag = snapshot.find(&Selector::Any, "shop")?;
-    let attributes = [("targetingKey", Value::Str(user))];
-    let (context, bump) = (Context::new(&attributes), Bump::new());
-    let question = Question { want: Type::Bool, context: &context, now: 0, bump: &bump, bulk: false };
-    flag.answer(&question, &mut ()).ok()?.variant?.value().as_bool()
-}
-
-async fn until(what: &str, store: &Store, holds: impl Fn(&Store) -> bool) {
-    for _ in 0..1_500 {
-        if holds(store) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("{what}: {:#?}", store.sources());
+    vendor::is_on::<Unleash>(store, user)
 }
 
 fn quiet() -> Json {
     json!({"reportUsage": false})
 }
 
-/// An Unleash that has what the suite wants to see, in its own words.
-struct Backend(Server);
-
-impl suite::Backend for Backend {
-    fn follow(&self) -> (Origin, Box<dyn store::Source>) {
-        let options = json!({"interval": 1, "reportUsage": false}).as_object().expect("an object").clone();
-        let origin = Origin::new("unleash", &self.0.url("/api"), options);
-        let source = (hoist_provider_unleash::source::KIND.build)(&origin).expect("a source");
-        (origin, source)
-    }
-
-    fn put(&mut self, document: &str) {
-        self.0.script().document = Some(translated(document).unwrap_or_else(|| document.to_owned()));
-    }
-
-    fn vanish(&mut self) -> bool {
-        self.0.script().document = None;
-        true
-    }
-}
-
-/// A flag document of the suite as one of Unleash: the default variant is the flag's only one. What follows the document stays.
-fn translated(document: &str) -> Option<String> {
-    let read: Json = serde_json::from_str(document).ok()?;
-    let features: Vec<Json> = read["flags"]
-        .as_object()?
-        .iter()
-        .map(|(key, flag)| {
-            let variant = json!({"name": flag["defaultVariant"], "weight": 1000, "weightType": "variable"});
-            json!({"name": key, "enabled": true, "strategies": [{"name": "default"}], "variants": [variant]})
-        })
-        .collect();
-    let rest = &document[document.trim_end().len()..];
-    Some(json!({"version": 2, "features": features}).to_string() + rest)
-}
-
 #[tokio::test]
 async fn suite_over_unleash() {
-    suite::play(Backend(Server::start(false).await)).await;
+    suite::play(Backend::<Unleash>::start(quiet()).await).await;
 }
 
 fn check_heads(server: &Server) {
@@ -187,68 +151,24 @@ async fn usage_is_told_added_up() {
 #[tokio::test]
 async fn no_fault_takes_flags_away_and_each_is_seen() {
     let server = Server::start(false).await;
-    server.script().document = Some(document("ann"));
-    let mut settings = Settings::new(SystemTime::now);
-    settings.stale_after = Duration::from_millis(200);
-    let store = follow_with(&server, quiet(), settings);
-    until("loaded", &store, |store| is_on(store, "ann") == Some(true)).await;
-    let faults = [
-        Answer::Status(401, vec![], "{}".to_owned()),
-        Answer::Status(403, vec![], "{}".to_owned()),
-        Answer::Status(500, vec![], String::new()),
-        Answer::Status(
-            200,
-            vec![("content-type", "application/json".to_owned())],
-            "{\"features\": [".to_owned(),
-        ),
-        Answer::Status(200, vec![("content-type", "application/json".to_owned())], "[]".to_owned()),
-        Answer::Truncated,
-    ];
-    for fault in faults {
-        let name = format!("{fault:?}");
-        server.script().always = Some(fault);
-        until(&name, &store, |store| store.sources()[0].state != State::Ok).await;
-        until(&name, &store, |store| store.sources()[0].stale.is_some()).await;
-        assert_eq!(is_on(&store, "ann"), Some(true), "{name}");
-        assert!(store.sources()[0].error.is_some(), "{name}");
-        let error = store.sources()[0].error.clone().unwrap_or_default();
-        assert!(!error.contains("s3cret"), "{error}");
-        server.script().always = None;
-        until(&name, &store, |store| store.sources()[0].state == State::Ok).await;
-        until(&name, &store, |store| store.sources()[0].stale.is_none()).await;
-    }
+    let store = loaded::<Unleash>(&server, &quiet()).await;
+    keeps_flags_through::<Unleash>(&server, &store, &refusals()).await;
+    keeps_flags_through::<Unleash>(&server, &store, &[json_answer("{\"features\": [")]).await;
+}
+
+#[tokio::test]
+async fn down_at_the_start_it_comes_round() {
+    vendor::comes_round::<Unleash>(&quiet()).await;
 }
 
 #[tokio::test]
 async fn a_server_that_asks_for_rest_gets_it() {
-    let server = Server::start(false).await;
-    server.script().always = Some(Answer::Status(429, vec![("retry-after", "2".to_owned())], String::new()));
-    let store = follow(&server, quiet());
-    until("refused", &store, |store| store.sources()[0].state == State::Unreachable).await;
-    let before = server.script().seen.len();
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(server.script().seen.len(), before, "no retry within two seconds");
-    server.script().always = None;
-    server.script().document = Some(document("ann"));
-    until("loaded", &store, |store| is_on(store, "ann") == Some(true)).await;
+    vendor::rests::<Unleash>(&quiet()).await;
 }
 
 #[tokio::test]
 async fn a_start_without_the_server_serves_what_was_good() {
-    let server = Server::start(false).await;
-    server.script().document = Some(document("ann"));
-    let folder = tempfile::tempdir().expect("a folder");
-    let kept = || Settings { state_dir: Some(folder.path().to_owned()), ..Settings::new(SystemTime::now) };
-    let store = follow_with(&server, quiet(), kept());
-    until("kept", &store, |store| {
-        store.sources()[0].copied.as_ref().is_some_and(|copied| copied.at.is_some())
-    })
-    .await;
-    drop(store);
-    server.script().always = Some(Answer::Status(503, vec![], String::new()));
-    let store = follow_with(&server, quiet(), kept());
-    until("from disk", &store, |store| is_on(store, "ann") == Some(true)).await;
-    assert!(store.sources()[0].stale.is_some());
+    vendor::serves_what_was_good::<Unleash>(&quiet()).await;
 }
 
 #[tokio::test]
