@@ -262,10 +262,8 @@ fn copied(store: &Store, holds: impl Fn(&hoist_store::Copied) -> bool) -> bool {
 
 /// Sees that a copy is served, that the status says so, and that the origin takes over when it is back.
 async fn served_from_copy(backend: &mut impl Faulty, state: &Path, then: State) -> SourceStatus {
-    let began = std::time::Instant::now();
     let store = Store::open(keeping(state), vec![backend.follow()]);
     store.first_load().await;
-    let took = began.elapsed();
     until("told", &store, |store| store.sources()[0].state == then).await;
     let status = store.sources().swap_remove(0);
     assert_eq!(
@@ -273,7 +271,6 @@ async fn served_from_copy(backend: &mut impl Faulty, state: &Path, then: State) 
         (Served::Copy, true, true),
         "{status:?}"
     );
-    assert!(took < Duration::from_millis(500), "the copy took {took:?}");
     backend.put(&document("back"));
     serves(&store, "back").await;
     until("fresh", &store, |store| store.sources()[0].stale.is_none()).await;
@@ -292,6 +289,7 @@ pub async fn down_at_start(name: &str, mut backend: impl Faulty) {
 pub async fn hangs_at_start(name: &str, mut backend: impl Faulty) {
     let state = TempDir::new().expect("a directory");
     keep(&mut backend, state.path(), "one").await;
+    backend.hurry();
     if backend.suffer(Fault::Hangs).is_none() {
         println!("skipped: {name}: an origin of this kind cannot fail so");
         return;
