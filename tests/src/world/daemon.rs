@@ -226,6 +226,12 @@ pub(crate) fn program() -> &'static Path {
     PROGRAM.get_or_init(|| std::env::var_os(OTHER_PROGRAM).map_or_else(built, PathBuf::from))
 }
 
+/// Whether another program than our own daemon is under test: what only ours promises cannot be asked of it.
+#[must_use]
+pub fn another_daemon() -> bool {
+    std::env::var_os(OTHER_PROGRAM).is_some()
+}
+
 fn built() -> PathBuf {
     let rooms = ["daemon", "engine", "proto", "providers", "schemas", "store"];
     place::program("hoistd", &rooms, &["-p", "hoistd"])
