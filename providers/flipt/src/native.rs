@@ -18,7 +18,7 @@ use crate::translate::translate;
 
 /// The attribute that identifies whom a context is about.
 const TARGETING_KEY: &str = "targetingKey";
-/// Of so many segments any combination's names are made ready; of more only that they matched is told.
+/// Of so many segments any combination's names are made ready; of more they are not told.
 const MOST_SEGMENTS: usize = 4;
 
 /// Adds the flags of `namespace` to `harvest`, as `source` serves them.
@@ -131,31 +131,33 @@ fn told(rule: &Rule, variants: &Variants, values: Values) -> Box<[Combinations]>
     all.into()
 }
 
-/// Metadata for each set of segments that can match, the set's bits being its place.
+/// Metadata for each set of segments that can match, the set's bits being its place; one for all if there are too many.
 #[derive(Debug, Default)]
 struct Combinations(Box<[Metadata]>);
 
 impl Combinations {
     fn of(segments: &Segments, attachment: Option<String>) -> Self {
         let keys: Vec<&str> = segments.all().iter().map(|segment| segment.key()).collect();
+        let attached = || attachment.clone().map(|json| ("flipt.attachment".to_owned(), json.into()));
         if keys.len() > MOST_SEGMENTS {
-            return Self::default();
+            return Self(attached().map(|told| Metadata::new(&Map::from_iter([told]))).into_iter().collect());
         }
         let of_set = |set: usize| {
             let matching: Vec<&str> =
                 keys.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1).map(|(_, key)| *key).collect();
             let mut told = Map::from_iter([("flipt.segments".to_owned(), matching.join(",").into())]);
-            told.extend(attachment.clone().map(|json| ("flipt.attachment".to_owned(), json.into())));
+            told.extend(attached());
             Metadata::new(&told)
         };
         Self((0..1 << keys.len()).map(of_set).collect())
     }
 
     fn matching(&self, segments: &Segments, question: &rules::Question<'_>) -> Option<&Metadata> {
-        if self.0.is_empty() {
-            return None;
+        match &*self.0 {
+            [] => None,
+            [all] => Some(all),
+            sets => sets.get(segments.set(question)),
         }
-        self.0.get(segments.set(question))
     }
 }
 

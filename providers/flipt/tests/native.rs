@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::{Bump, Context, Definition, Flag, Harvest, Options, Question, Reason, Type, Value};
 use hoist_provider_flipt::features::{self, Document};
-use hoist_provider_flipt::{Mapping, Values, flags};
+use hoist_provider_flipt::{Mapping, Values, flags, rules};
 use serde_json::{Value as Json, json};
 use store::Format;
 
@@ -86,6 +86,25 @@ fn booleans_tell_why() {
     assert_eq!((value, reason), (json!(false), Reason::Default));
     let (name, value, reason, _) = asked(&find(&flags, "flag_boolean_default"), &json!({}), Type::Bool);
     assert_eq!((name, value, reason), (json!("true"), json!(true), Reason::Static));
+}
+
+#[test]
+fn segments_are_told_as_far_as_they_are_few() {
+    let segments = |count: usize| -> Vec<Json> {
+        (0..count).map(|at| json!({"key": format!("s{at}"), "constraints": []})).collect()
+    };
+    let told = |count: usize| {
+        let share = json!({"variantKey": "a", "variantAttachment": "[1]", "rollout": 100});
+        let rule = json!({"rank": 1, "segments": segments(count), "distributions": [share]});
+        let snapshot = json!({"flags": [{"key": "f", "enabled": true, "rules": [rule]}]});
+        let read = rules::read(serde_json::from_value(snapshot).expect("a snapshot"));
+        let mut harvest = Harvest::new(None);
+        flags(&mut harvest, "default", read, &Arc::from("snapshot"), &Mapping::default());
+        asked(&harvest.finish().layer.flags()[0], &json!({}), Type::Any).3
+    };
+    assert_eq!(told(2), json!({"flipt.segments": "s0,s1", "flipt.attachment": "[1]"}));
+    assert_eq!(told(4), json!({"flipt.segments": "s0,s1,s2,s3", "flipt.attachment": "[1]"}));
+    assert_eq!(told(5), json!({"flipt.attachment": "[1]"}), "too many to be told");
 }
 
 #[test]
