@@ -13,7 +13,7 @@ use crate::model::{
     Distribution, Flag, FlagType, Rollout, RolloutSegment, Rule, Segment, SegmentOperator, Threshold,
     Variant, or_nothing, text,
 };
-use crate::rules::{Finding, Read};
+use crate::rules::{Finding, Read, is_left_out};
 
 /// The namespace of a document that names none.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -144,7 +144,8 @@ pub fn read(documents: Vec<Document>) -> Vec<(String, Vec<Read>)> {
 /// What is known of a namespace so far.
 #[derive(Default)]
 struct Space {
-    segments: HashMap<String, Result<Arc<Segment>, String>>,
+    /// By key: nothing in the place of one that Flipt leaves out, or why it cannot be read.
+    segments: HashMap<String, Result<Option<Arc<Segment>>, String>>,
     /// In order; nothing in the place of one that was replaced.
     flags: Vec<Option<Read>>,
     places: HashMap<String, usize>,
@@ -156,9 +157,17 @@ impl Space {
             let path = format!("/{at}/version");
             self.flags.push(Some(Err(Finding { flag: None, path, message: doubt, is_error: false })));
         }
-        for value in document.segments {
+        for (index, value) in document.segments.into_iter().enumerate() {
             let key = value.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
             let segment = Segment::deserialize(value).map(Arc::new).map_err(|error| error.to_string());
+            let segment = segment.map(|segment| Some(segment).filter(|segment| !is_left_out(segment)));
+            if segment == Ok(None) {
+                let path = format!("/{at}/segments/{index}");
+                let message = format!(
+                    "segment {key:?} compares with what is no value; as in Flipt, rules are without it"
+                );
+                self.flags.push(Some(Err(Finding { flag: None, path, message, is_error: false })));
+            }
             self.segments.insert(key, segment);
         }
         for (index, value) in document.flags.into_iter().enumerate() {
@@ -240,11 +249,11 @@ impl Space {
             }
         };
         let find = |key: String| match self.segments.get(&key) {
-            Some(Ok(segment)) => Ok(Arc::clone(segment)),
+            Some(Ok(segment)) => Ok(segment.clone()),
             Some(Err(error)) => Err(format!("segment {key:?} cannot be read: {error}")),
             None => Err(format!("there is no segment {key:?}; define it in this document or an earlier one")),
         };
-        let segments = keys.into_iter().map(find).collect::<Result<_, _>>()?;
+        let segments = keys.into_iter().filter_map(|key| find(key).transpose()).collect::<Result<_, _>>()?;
         Ok((segments, operator.unwrap_or_default(), value))
     }
 }

@@ -69,6 +69,10 @@ fn text() {
         ("isnotoneof", "[\"foo\"]", json!("foo"), false),
         ("isnotoneof", "[\"foo\"]", Value::Null, false),
         ("isnotoneof", "oops", json!("foo"), false),
+        ("isoneof", " [\"foo\"] ", json!("foo"), true),
+        ("isoneof", "null", json!("null"), false),
+        ("isnotoneof", "null", json!("foo"), true),
+        ("isnotoneof", "[null]", json!("null"), true),
         ("like", "foo", json!("foo"), false),
     ];
     check("STRING", &rows);
@@ -120,6 +124,9 @@ fn numbers() {
             ("isnotoneof", "[3]", json!("4"), true),
             ("isnotoneof", "[3]", json!("x"), false),
             ("isnotoneof", "oops", json!("4"), false),
+            ("isoneof", "[null]", json!("-0"), true),
+            ("isnotoneof", "null", json!("4"), true),
+            ("isnotoneof", "[1e400]", json!("4"), false),
             ("prefix", "3", json!("30"), false),
         ],
     );
@@ -203,4 +210,5 @@ fn any_and_all() {
         );
     }
     assert!(on("AND", json!([]), &[]) && !on("OR", json!([]), &[]));
+    assert!(on("AND", json!([all, all]), &["a", "b"]) && !on("AND", json!([all, all]), &["a"]));
 }

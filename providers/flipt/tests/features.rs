@@ -131,6 +131,57 @@ fn a_namespace_can_be_chosen_and_a_flag_set_given() {
     assert!(one.problems[0].message.contains("another namespace"), "{:?}", one.problems);
 }
 
+/// Seen of a server: it logs "skipping segment with malformed constraint", and goes on.
+#[test]
+fn rules_are_without_segments_that_compare_with_what_is_no_value() {
+    for (kind, operator, value, left_out) in [
+        ("STRING", "isoneof", "oops", true),
+        ("STRING", "isnotoneof", "", true),
+        ("ENTITY_ID", "isoneof", "[1]", true),
+        ("STRING", "isoneof", "null", false),
+        ("NUMBER", "isoneof", "[\"1\"]", true),
+        ("NUMBER", "isoneof", "[null]", false),
+        ("NUMBER", "gt", "0x10", true),
+        ("NUMBER", "neq", "1e999", true),
+        ("NUMBER", "neq", "NaN", false),
+        ("NUMBER", "lt", "", false),
+        ("NUMBER", "present", "x", false),
+        ("DATETIME", "lt", "soon", true),
+        ("DATETIME", "lt", "", false),
+        ("DATETIME", "notpresent", "soon", false),
+        ("BOOLEAN", "true", "soon", false),
+    ] {
+        let text = json!([{"version": "1.5",
+            "segments": [
+                {"key": "odd", "constraints": [{"type": format!("{kind}_COMPARISON_TYPE"), "property": "p", "operator": operator, "value": value}]},
+                {"key": "pro", "constraints": [{"type": "STRING_COMPARISON_TYPE", "property": "plan", "operator": "eq", "value": "pro"}]},
+            ],
+            "flags": [
+                {"key": "both", "type": "BOOLEAN_FLAG_TYPE", "rollouts": [
+                    {"segment": {"keys": ["odd", "pro"], "operator": "AND_SEGMENT_OPERATOR", "value": true}}]},
+                {"key": "one", "type": "BOOLEAN_FLAG_TYPE", "rollouts": [{"segment": {"key": "odd", "value": true}}]},
+            ]}])[0].to_string();
+        let compiled = read(&text, Json::Null).expect("read");
+        let on = |key: &str| {
+            let attributes = [("plan", Value::Str("pro")), ("p", Value::Str("2024-02-30"))];
+            let (context, bump) = (Context::new(&attributes), Bump::new());
+            let question = Question { want: Type::Any, context: &context, now: 0, bump: &bump, bulk: false };
+            let flag = compiled.layer.flags().iter().find(|flag| flag.key() == key).expect("the flag");
+            let answer = flag.answer(&question, &mut ()).expect("an answer");
+            answer.variant.expect("a variant").json() == "true"
+        };
+        if left_out {
+            assert!(on("both") && !on("one"), "{kind} {operator} {value:?}");
+            let said = compiled.problems[0].to_string();
+            assert!(said.contains("segment \"odd\" compares with what is no value"), "{said}");
+            assert!(said.contains("(line 1, column "), "{said}");
+        } else {
+            assert!(on("both") == on("one"), "{kind} {operator} {value:?}");
+            assert!(!compiled.problems.iter().any(|problem| problem.message.contains("is no value")));
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_read_says_where() {
     let error = read("version: '1.4'\nflags:\n- key: a\n  key: b\n", Json::Null).expect_err("a key twice");

@@ -94,7 +94,10 @@ struct Known {
 
 impl Known {
     fn compiled(&mut self, operator: SegmentOperator, models: Vec<Arc<model::Segment>>) -> Segments {
-        Segments::new(operator, models.into_iter().map(|model| self.segment(model)).collect())
+        let mut named = HashSet::new();
+        // A segment that is named twice is one.
+        let models = models.into_iter().filter(|model| named.insert(model.key.clone()));
+        Segments::new(operator, models.map(|model| self.segment(model)).collect())
     }
 
     fn segment(&mut self, model: Arc<model::Segment>) -> Arc<Segment> {

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use engine::parse_float;
+use serde::de::DeserializeOwned;
 
 use super::attributes::Attribute;
 use super::{datetime, trimmed};
@@ -87,9 +88,10 @@ impl Test {
             (Kind::Number | Kind::Bool | Kind::Time, "notpresent") => Some(Self::Blank(true)),
             (Kind::Number | Kind::Bool | Kind::Time, "present") => Some(Self::Blank(false)),
             (Kind::Text | Kind::Entity, _) => text_test(operator, value).map(Self::Text),
-            (Kind::Number, "isoneof" | "isnotoneof") => serde_json::from_str::<Vec<f64>>(value)
-                .ok()
-                .map(|members| Self::NumberIn { members: members.into(), wanted: operator == "isoneof" }),
+            (Kind::Number, "isoneof" | "isnotoneof") => list(value).map(|members: Vec<f64>| Self::NumberIn {
+                members: members.into(),
+                wanted: operator == "isoneof",
+            }),
             (Kind::Number, _) => compare(operator, parse_float(value)).map(Self::Number),
             (Kind::Bool, "true") => Some(Self::Bool(true)),
             (Kind::Bool, "false") => Some(Self::Bool(false)),
@@ -164,7 +166,7 @@ fn text_test(operator: &str, value: &str) -> Option<TextTest> {
     Some(match operator {
         "eq" | "neq" => TextTest::Is { text: value.into(), wanted: operator == "eq" },
         "isoneof" | "isnotoneof" => {
-            let members: Vec<Box<str>> = serde_json::from_str(value).ok()?;
+            let members: Vec<Box<str>> = list(value)?;
             TextTest::In { members: members.into_iter().collect(), wanted: operator == "isoneof" }
         }
         "contains" | "notcontains" => {
@@ -187,6 +189,26 @@ fn compare<T>(operator: &str, with: Option<T>) -> Option<Comparison<T>> {
         _ => return None,
     };
     Some(Comparison { how, with: with? })
+}
+
+/// Whether the server cannot read what a constraint compares with. It then does without the whole segment.
+pub(super) fn is_malformed(model: &model::Constraint) -> bool {
+    let (operator, value) = (model.operator.as_str(), model.value.as_str());
+    let is_list = matches!(operator, "isoneof" | "isnotoneof");
+    let is_compared = matches!(operator, "eq" | "neq" | "lt" | "lte" | "gt" | "gte") && !value.is_empty();
+    match Kind::of(&model.kind) {
+        Kind::Text | Kind::Entity => is_list && list::<Box<str>>(value).is_none(),
+        Kind::Number if is_list => list::<f64>(value).is_none(),
+        Kind::Number => is_compared && parse_float(value).is_none(),
+        Kind::Time => is_compared && datetime::parse(value).is_none(),
+        Kind::Bool | Kind::Unknown => false,
+    }
+}
+
+/// A JSON array as Go reads it: `null` in it is a zero value, and in its place an empty one.
+fn list<T: DeserializeOwned + Default>(text: &str) -> Option<Vec<T>> {
+    let members: Option<Vec<Option<T>>> = serde_json::from_str(text).ok()?;
+    Some(members.into_iter().flatten().map(Option::unwrap_or_default).collect())
 }
 
 /// Go's `strconv.ParseBool`.

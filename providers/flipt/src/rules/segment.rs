@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Question;
 use super::attributes::Attribute;
-use super::constraint::{Kind, Test};
+use super::constraint::{Kind, Test, is_malformed};
 use crate::model::{self, MatchType, SegmentOperator};
 
 /// The segments of a rule or a rollout.
@@ -27,6 +27,11 @@ pub struct Constraint {
     kind: Kind,
     property: Box<str>,
     test: Test,
+}
+
+/// Whether the server, which makes its rules of files, makes them without this segment: it cannot read a constraint of it.
+pub fn is_left_out(segment: &model::Segment) -> bool {
+    segment.constraints.iter().any(is_malformed)
 }
 
 impl Segments {
