@@ -89,6 +89,21 @@ fn booleans_tell_why() {
 }
 
 #[test]
+fn of_two_flags_with_one_key_the_last_counts() {
+    let snapshot = json!({"flags": [
+        {"key": "f", "type": "BOOLEAN_FLAG_TYPE", "enabled": true},
+        {"key": "g", "type": "BOOLEAN_FLAG_TYPE", "enabled": true},
+        {"key": "f", "type": "VARIANT_FLAG_TYPE", "enabled": true, "defaultVariant": {"key": "a"}}]});
+    let read = rules::read(serde_json::from_value(snapshot).expect("a snapshot"));
+    let mut harvest = Harvest::new(None);
+    flags(&mut harvest, "default", read, &Arc::from("snapshot"), &Mapping::default());
+    let compiled = harvest.finish();
+    assert_eq!(compiled.layer.flags().len(), 2);
+    assert_eq!(asked(&find(compiled.layer.flags(), "f"), &json!({}), Type::Any).1, "a");
+    assert!(compiled.problems[0].message.contains("the last counts"), "{:?}", compiled.problems);
+}
+
+#[test]
 fn segments_are_told_as_far_as_they_are_few() {
     let segments = |count: usize| -> Vec<Json> {
         (0..count).map(|at| json!({"key": format!("s{at}"), "constraints": []})).collect()

@@ -58,15 +58,16 @@ pub fn read(snapshot: Snapshot) -> Vec<Read> {
 pub fn compile(flags: Vec<Read>) -> Compiled {
     let mut compiled = Compiled::default();
     let mut segments = Known::default();
-    let mut known = HashSet::new();
-    for read in flags {
+    let last = last_of_each(&flags);
+    for (at, read) in flags.into_iter().enumerate() {
         let made = read.and_then(|mut model| {
             let path = std::mem::take(&mut model.path);
             let key: Box<str> = model.key.as_str().into();
             let error =
                 |message| Finding { flag: Some(key.clone()), path: path.clone(), message, is_error: true };
-            if !known.insert(key.clone()) {
-                return Err(error("the key is given twice; the first counts".to_owned()));
+            if last.get(&key).is_some_and(|last| *last != at) {
+                let message = "the key is given again; the last counts".to_owned();
+                return Err(Finding { is_error: false, ..error(message) });
             }
             let flag = flag(model, &mut segments).map_err(error)?;
             let note =
@@ -83,6 +84,15 @@ pub fn compile(flags: Vec<Read>) -> Compiled {
         }
     }
     compiled
+}
+
+/// Where each key is last: as for a Flipt, a later flag replaces an earlier one.
+fn last_of_each(flags: &[Read]) -> HashMap<Box<str>, usize> {
+    let key = |read: &Read| match read {
+        Ok(flag) => Some(flag.key.as_str().into()),
+        Err(finding) => finding.flag.clone().filter(|_| finding.is_error),
+    };
+    flags.iter().enumerate().filter_map(|(at, read)| Some((key(read)?, at))).collect()
 }
 
 /// The segments so far: what many rules share is compiled once.
