@@ -54,16 +54,13 @@ impl Api {
         self.at(&["internal", "v1", "evaluation", "snapshot", "namespace", &self.namespace])
     }
 
-    /// Where changes of the namespace are told (v2). The first message is left out if the server still has `digest`.
-    pub fn stream(&self, digest: Option<&str>) -> Url {
+    /// Where changes of the namespace are told (v2).
+    ///
+    /// The server would leave out the first message for whoever says the `digest` that they have. It is not told: it holds its
+    /// very headers back until there is a message, and one that is silent could not be told from one that is dead.
+    pub fn stream(&self) -> Url {
         let environment = self.environment.as_deref().unwrap_or(DEFAULT_ENVIRONMENT);
-        let mut url =
-            self.at(&["client", "v2", "environments", environment, "namespaces", &self.namespace, "stream"]);
-        // The server refuses what is no SHA-1, which the digest of a namespace in several files is not.
-        if let Some(digest) = digest.filter(|digest| digest.len() == 40) {
-            url.query_pairs_mut().append_pair("digest", digest);
-        }
-        url
+        self.at(&["client", "v2", "environments", environment, "namespaces", &self.namespace, "stream"])
     }
 
     /// Where flags are evaluated: `boolean`, `variant` or `batch`.
@@ -105,10 +102,7 @@ mod tests {
         );
         let api =
             open("https://h?namespace=a%2Fb&environment=prod", json!({"namespace": "x"})).expect("an API");
-        let digest = "0123456789012345678901234567890123456789";
-        let stream = "https://h/client/v2/environments/prod/namespaces/a%2Fb/stream";
-        assert_eq!(api.stream(Some(digest)).as_str(), format!("{stream}?digest={digest}"));
-        assert_eq!(api.stream(Some(&digest[..32])).as_str(), stream);
+        assert_eq!(api.stream().as_str(), "https://h/client/v2/environments/prod/namespaces/a%2Fb/stream");
         assert_eq!(api.evaluate("batch").as_str(), "https://h/evaluate/v1/batch");
     }
 

@@ -115,7 +115,7 @@ impl Flipt {
     }
 
     async fn streamed(&mut self, feed: &mut Feed<'_>) -> Result<Left, SourceError> {
-        let url = self.api.stream(self.poll.seen().map(unquoted));
+        let url = self.api.stream();
         let answer = match self.poll.fetch().0.open(url).await {
             Ok(answer) if answer.status().is_success() => answer,
             Ok(answer) => return Ok(Left::Refused(answer.status())),

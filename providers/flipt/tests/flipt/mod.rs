@@ -32,12 +32,12 @@ type Body = BoxBody<Bytes, Infallible>;
 /// How the stream behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Streams {
-    /// A message at once, unless the client has it, and one for each change.
+    /// A message at once, and one for each change. To a client that says it has the first the server's headers come with the second.
     #[default]
     Well,
     /// There is no such thing, as before version 2.
     Absent,
-    /// Open, and silent whatever happens.
+    /// Open, with a message at once, and then silent whatever happens.
     Dead,
     /// A message breaks off in its middle.
     Cut,
@@ -185,8 +185,11 @@ async fn answer(
         }
         path if path.starts_with("/client/v2/") && streams == Streams::Absent => refusal(404, 5, "Not Found"),
         "/client/v2/environments/default/namespaces/default/stream" => {
-            let known = seen.query == format!("digest={digest}");
-            streamed(script, document, streams, known)
+            let mut news = document.subscribe();
+            if seen.query == format!("digest={digest}") {
+                let _ = news.changed().await;
+            }
+            streamed(script, document, streams)
         }
         "/evaluate/v1/boolean" => evaluated(&now, &seen.body, "BOOLEAN_FLAG_TYPE"),
         "/evaluate/v1/variant" => evaluated(&now, &seen.body, "VARIANT_FLAG_TYPE"),
@@ -199,31 +202,25 @@ async fn answer(
     })
 }
 
-fn streamed(
-    script: Arc<Mutex<Script>>,
-    document: watch::Sender<Value>,
-    streams: Streams,
-    known: bool,
-) -> Response<Body> {
+fn streamed(script: Arc<Mutex<Script>>, document: watch::Sender<Value>, streams: Streams) -> Response<Body> {
     let (feed, body) = mpsc::channel::<Result<Frame<Bytes>, Infallible>>(4);
     tokio::spawn(async move {
         script.lock().expect("no panic").open_streams += 1;
         let mut news = document.subscribe();
-        let mut first = !known;
-        loop {
-            if !first && tokio::select! { news = news.changed() => news.is_err(), () = feed.closed() => true }
+        for at in 0.. {
+            if at > 0 && tokio::select! { news = news.changed() => news.is_err(), () = feed.closed() => true }
             {
                 break;
             }
-            first = false;
             // Whoever refuses everybody ends what it had begun.
             if script.lock().expect("no panic").refuse.is_some() {
                 break;
             }
             let line = format!("{}\n", json!({"result": news.borrow_and_update().clone()}));
             let pieces = match streams {
-                Streams::Well => vec![line],
-                Streams::Dead | Streams::Absent => continue,
+                Streams::Dead if at > 0 => continue,
+                Streams::Well | Streams::Dead => vec![line],
+                Streams::Absent => continue,
                 Streams::Cut => vec![line[..line.len() / 2].to_owned()],
                 Streams::Complains => {
                     vec![
@@ -233,7 +230,7 @@ fn streamed(
                 }
                 Streams::Endless => vec![" ".repeat(64 << 10); 1_000],
             };
-            let last = streams != Streams::Well;
+            let last = !matches!(streams, Streams::Well | Streams::Dead);
             for piece in pieces {
                 if feed.send(Ok(Frame::data(Bytes::from(piece)))).await.is_err() {
                     break;
