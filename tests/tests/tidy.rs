@@ -46,6 +46,7 @@ const LAYERS: &[(&str, Option<&[&str]>)] = &[
     ("tests", None),
     ("examples", None),
     ("bench", None),
+    ("bench-instructions", Some(&["hoist-engine"])),
 ];
 
 /// What the engine's tree must not hold: time, randomness, identity and I/O are arguments.
@@ -86,6 +87,8 @@ const ENVIRONMENT: &[&str] = &[
     "/options/from_env.rs",
     // A program of its own, outside the workspace, that `bench providers` runs with three words.
     "benches/official/src/main.rs",
+    // Runs itself with two words.
+    "benches/instructions/src/main.rs",
 ];
 
 /// Where messages of the wire may be named.
