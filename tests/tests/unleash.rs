@@ -1,5 +1,5 @@
 //! A real Unleash beside the daemon that follows it: stock OpenFeature clients get the decisions that it makes itself, and its
-//! own SDK cannot tell the two apart. Runs with `HOIST_TEST_UNLEASH=1`: it installs the server from npm and starts a database.
+//! own SDKs cannot tell the two apart. Runs with `HOIST_TEST_UNLEASH=1`: it installs the server from npm and starts a database.
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a test that cannot go on says why")]
 
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::clients::{node, python, unleash_packages, unleash_sdk};
-use tests::testbed::Driver;
+use tests::clients::{node, python, unleash_node, unleash_packages, unleash_python};
+use tests::testbed::{Driver, same};
 use tests::world::unleash::{BACKEND, FRONTEND, Unleash};
 use tests::world::{Daemon, DaemonOptions, free_ports, http};
 
@@ -20,6 +20,11 @@ const CONTEXTS: usize = 1_000;
 const TRUTHS: [&str; 9] =
     ["everybody", "half", "third", "sticky", "listed", "prefixed", "grown", "newer", "child"];
 const VALUES: [&str; 3] = ["colour", "limit", "layout"];
+
+/// How many flags there are.
+fn all() -> usize {
+    TRUTHS.len() + VALUES.len()
+}
 
 fn rollout(share: u32, stickiness: &str, name: &str) -> Value {
     json!({"name": "flexibleRollout", "constraints": [], "segments": [],
@@ -159,9 +164,7 @@ fn play(name: &str, command: Result<Command, String>, daemon: &Daemon, unleash: 
             let text = expected[key][1].as_str().expect("a payload");
             let value =
                 if kind == "String" { json!(text) } else { serde_json::from_str(text).expect("JSON") };
-            let same = answer["value"] == value
-                || answer["value"].as_f64().is_some_and(|one| Some(one) == value.as_f64());
-            if !same || answer["variant"] != expected[key][0] {
+            if !same(&answer["value"], &value) || answer["variant"] != expected[key][0] {
                 wrong.push(format!("{key} for {context}: {answer}, not {}", expected[key]));
             }
         }
@@ -175,10 +178,9 @@ fn play(name: &str, command: Result<Command, String>, daemon: &Daemon, unleash: 
     println!("{name}: {decisions} decisions as Unleash makes them");
 }
 
-/// The server's own SDK, once at the server and once at the daemon.
-fn sdk(port: u16, contexts: &[Value]) -> Result<Vec<Value>, String> {
-    let mut command = unleash_sdk()?;
-    let mut child = command
+/// What one of the server's own SDKs says at this port.
+fn sdk(command: Result<Command, String>, port: u16, contexts: &[Value]) -> Result<Vec<Value>, String> {
+    let mut child = command?
         .args([format!("http://127.0.0.1:{port}/api"), BACKEND.to_owned()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -203,12 +205,18 @@ fn front_door(unleash: &Unleash, door: u16) {
     for context in &some {
         assert_eq!(decided(door, context), decided(unleash.port, context), "the frontend API for {context}");
     }
-    match (sdk(unleash.port, &some), sdk(door, &some)) {
-        (Ok(theirs), Ok(ours)) => {
-            assert_eq!((theirs.len(), &theirs), (200, &ours));
-            println!("the SDK for Node: 200 contexts alike at the server and at the front door");
+    for (name, command) in [("Node", unleash_node as fn() -> _), ("Python", unleash_python)] {
+        match (sdk(command(), unleash.port, &some), sdk(command(), door, &some)) {
+            (Ok(theirs), Ok(ours)) => {
+                assert_eq!(
+                    (theirs.len(), theirs[0].as_object().map(serde_json::Map::len)),
+                    (200, Some(all()))
+                );
+                assert_eq!(theirs, ours, "the SDK for {name}");
+                println!("the SDK for {name}: 200 contexts alike at the server and at the front door");
+            }
+            (Err(why), _) | (_, Err(why)) => println!("skipped: the SDK for {name}: {why}"),
         }
-        (Err(why), _) | (_, Err(why)) => println!("skipped: the SDK for Node: {why}"),
     }
     // Tokens are the server's: what it does not know, or knows for something else, does not get in.
     let asked = |path: &str, token: &str| {
@@ -235,7 +243,6 @@ fn a_real_unleash_decides_no_otherwise() {
         }
     };
     fill(&unleash);
-    let all = TRUTHS.len() + VALUES.len();
     let whole = |port: u16| {
         decided(port, &json!({"userId": "u1", "sessionId": "s1", "properties": {}})).contains_key("colour")
     };
@@ -252,7 +259,7 @@ fn a_real_unleash_decides_no_otherwise() {
     let daemon = options.start();
     let listed = http::send(door, "GET", "/api/client/features", &[("authorization", BACKEND)], b"")
         .expect("an answer");
-    assert_eq!(listed.json()["features"].as_array().map(Vec::len), Some(all));
+    assert_eq!(listed.json()["features"].as_array().map(Vec::len), Some(all()));
     front_door(&unleash, door);
     play("python", python(), &daemon, &unleash);
     play("node", node(), &daemon, &unleash);

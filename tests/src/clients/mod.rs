@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 pub use go::{GO_IN_PROCESS, GO_RPC, go};
 pub use java::{JAVA_IN_PROCESS, JAVA_RPC, java};
 pub use node::{FLAGD_WEB, NODE_IN_PROCESS, NODE_OFREP, NODE_RPC, OFREP_WEB, node, web};
+use python::virtual_environment;
 pub use python::{PYTHON_IN_PROCESS, PYTHON_OFREP, PYTHON_RPC, python};
 pub use rust::{RUST_FILE, RUST_IN_PROCESS, RUST_RPC, Rust};
-pub use unleash::{unleash_packages, unleash_sdk};
+pub use unleash::{unleash_node, unleash_packages, unleash_python};
 
 use crate::world;
 

@@ -58,6 +58,8 @@ pub fn python() -> Result<Command, String> {
         if !there_is("python3") {
             return Err("no python3".to_owned());
         }
+        let install =
+            |folder: &Path| virtual_environment(folder, &sources("python").join("requirements.txt"));
         install_once("python", "requirements.txt", install)
     });
     let folder = setup.as_ref().map_err(Clone::clone)?;
@@ -66,9 +68,10 @@ pub fn python() -> Result<Command, String> {
     Ok(command)
 }
 
-fn install(folder: &Path) -> Result<(), String> {
+/// Makes an environment in `folder` of just the packages that the file `pins` names.
+pub(super) fn virtual_environment(folder: &Path, pins: &Path) -> Result<(), String> {
     bounded(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder), folder)?;
     let mut pip = Command::new(folder.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "-r"]);
-    bounded(pip.arg(sources("python").join("requirements.txt")), folder)
+    bounded(pip.arg(pins), folder)
 }

@@ -1,9 +1,9 @@
-//! A real Unleash with its own SDK for Node, from npm.
+//! A real Unleash with its own SDK for Node, from npm, and its own SDK for Python, from PyPI.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{bounded, install_once, sources, there_is};
+use super::{bounded, install_once, install_pinned, installed, sources, there_is, virtual_environment};
 
 /// The folder with the packages.
 ///
@@ -20,11 +20,27 @@ pub fn unleash_packages() -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// As [`unleash_packages`].
-pub fn unleash_sdk() -> Result<Command, String> {
+pub fn unleash_node() -> Result<Command, String> {
     let folder = unleash_packages()?;
     std::fs::copy(sources("unleash").join("sdk.mjs"), folder.join("sdk.mjs")).map_err(|e| e.to_string())?;
     let mut command = Command::new("node");
     command.arg(folder.join("sdk.mjs"));
+    Ok(command)
+}
+
+/// The command that runs the SDK for Python against an API.
+///
+/// # Errors
+/// Why this machine cannot have it.
+pub fn unleash_python() -> Result<Command, String> {
+    if !there_is("python3") {
+        return Err("no python3".to_owned());
+    }
+    let pins = sources("unleash").join("requirements.txt");
+    let install = |folder: &Path| virtual_environment(folder, &pins);
+    let folder = install_pinned(installed("unleash-python"), &pins, install)?;
+    let mut command = Command::new(folder.join("bin/python"));
+    command.arg(sources("unleash").join("sdk.py"));
     Ok(command)
 }
 

@@ -23,6 +23,7 @@ pub use driver::{Driver, Event, Inside, Says};
 pub use follow::{Follower, follow};
 pub use gherkin::{Case, Step};
 pub use launch::{Setup, Testbed};
+pub use value::same;
 
 use crate::world;
 

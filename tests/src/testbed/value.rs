@@ -18,7 +18,7 @@ pub(super) fn typed(kind: &str, text: &str) -> Result<Value, String> {
 }
 
 /// Equality that does not tell `1` from `1.0`, at any depth.
-pub(super) fn same(one: &Value, other: &Value) -> bool {
+pub fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
         (Value::Array(one), Value::Array(other)) => {
