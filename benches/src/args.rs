@@ -60,6 +60,8 @@ pub(crate) enum What {
     },
     /// The engine and the Rust providers, beside the official crates where they are built
     Providers,
+    /// A typical flag of each vendor, beside the vendors' crates where they are built
+    Vendors,
     /// The tables of earlier runs as Markdown
     Markdown {
         /// What --json wrote

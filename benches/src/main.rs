@@ -23,6 +23,7 @@ mod run;
 mod sdk;
 mod series;
 mod server;
+mod vendor;
 mod workload;
 
 #[allow(dead_code, reason = "other benchmarks make their documents with it")]

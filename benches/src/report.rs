@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::probe::Cost;
 use crate::series::Series;
 use crate::{Failure, machine};
+
+/// Figures of a [`Cost`].
+const NANOSECONDS: &str = "thread CPU ns/call";
+const ALLOCATIONS: &str = "allocations/call";
 
 /// Everything one run measured.
 #[derive(Debug)]
@@ -61,12 +66,31 @@ impl Table {
         self.notes.extend(notes);
     }
 
-    /// Says how often the `figure` of `other` that of `subject` is, where both were measured.
-    pub(crate) fn compare_with(&mut self, subject: &str, other: &str, figure: &str) {
-        let find = |name| self.series.iter().find(|series| series.subject == name && series.figure == figure);
+    /// Adds one round of what a call costs.
+    pub(crate) fn add_cost(&mut self, subject: &str, cost: Cost) {
+        self.add(subject, NANOSECONDS, cost.nanoseconds);
+        self.add(subject, ALLOCATIONS, cost.allocations);
+    }
+
+    /// Says how often the time of `other`'s calls that of `subject`'s is, where both were measured.
+    pub(crate) fn compare_cost_with(&mut self, subject: &str, other: &str) {
+        let find =
+            |name| self.series.iter().find(|series| series.subject == name && series.figure == NANOSECONDS);
         let Some((own, others)) = find(subject).zip(find(other)) else { return };
-        let note = format!("{figure}: {other} / {subject}: {}", others.over(own));
+        let note = format!("{NANOSECONDS}: {other} / {subject}: {}", others.over(own));
         self.notes.push(note);
+    }
+
+    /// The same for every other subject.
+    pub(crate) fn compare_cost(&mut self, subject: &str) {
+        let others: Vec<String> = self.series.iter().map(|series| series.subject.clone()).collect();
+        let mut told = vec![subject];
+        for other in &others {
+            if !told.contains(&other.as_str()) {
+                told.push(other);
+                self.compare_cost_with(subject, other);
+            }
+        }
     }
 
     fn to_json(&self) -> Value {

@@ -5,6 +5,7 @@ mod latency;
 mod load;
 mod providers;
 mod serve;
+mod vendors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure>
         What::Load { flags } => load::run(args, flags, report).await,
         What::Fanout { connections, streams } => fanout::run(args, (*connections, *streams), report).await,
         What::Providers => providers::run(args, report).await,
+        What::Vendors => vendors::run(args, report).await,
         // Needs nothing to run, and is done before.
         What::Markdown { .. } => Ok(()),
     }

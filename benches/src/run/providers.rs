@@ -48,10 +48,10 @@ pub(super) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure>
     }
     for mut table in tables {
         for subject in [HANDLE, CLIENT] {
-            table.compare_with(subject, "official flagd file, client", NANOSECONDS);
+            table.compare_cost_with(subject, "official flagd file, client");
         }
-        table.compare_with(RPC, "official flagd rpc, client", NANOSECONDS);
-        table.compare_with(OFREP, "official ofrep, client", NANOSECONDS);
+        table.compare_cost_with(RPC, "official flagd rpc, client");
+        table.compare_cost_with(OFREP, "official ofrep, client");
         if let Err(why) = &official {
             table.note(format!("the official crates are not measured: {why}"));
         }
@@ -65,8 +65,6 @@ const HANDLE: &str = "hoist flagd file, synchronous handle";
 const CLIENT: &str = "hoist flagd file, client";
 const RPC: &str = "hoist flagd rpc, client";
 const OFREP: &str = "hoist ofrep, client";
-const NANOSECONDS: &str = "thread CPU ns/call";
-const ALLOCATIONS: &str = "allocations/call";
 
 /// The package of the official crates, built where it lies.
 fn official_in_its_own_target() -> Result<std::path::PathBuf, Failure> {
@@ -87,14 +85,10 @@ fn read_official(stdout: &[u8], tables: &mut [Table]) -> Result<(), Failure> {
         let at = five::rules().iter().position(|(known, _)| *known == rule);
         let table =
             at.and_then(|at| tables.get_mut(at)).ok_or_else(|| format!("official: no rule {rule}"))?;
-        add(table, subject, Cost { nanoseconds: nanoseconds.parse()?, allocations: allocations.parse()? });
+        table
+            .add_cost(subject, Cost { nanoseconds: nanoseconds.parse()?, allocations: allocations.parse()? });
     }
     Ok(())
-}
-
-fn add(table: &mut Table, subject: &str, cost: Cost) {
-    table.add(subject, NANOSECONDS, cost.nanoseconds);
-    table.add(subject, ALLOCATIONS, cost.allocations);
 }
 
 /// Everything of ours, ready to be asked.
@@ -154,12 +148,12 @@ impl Ours {
         let handle = || self.handle.get::<bool>(rule, &self.context);
         check(HANDLE, rule, handle().ok(), right)?;
         let cost = measure(async || drop(std::hint::black_box(handle()))).await;
-        add(table, HANDLE, cost);
+        table.add_cost(HANDLE, cost);
         for (subject, client) in [(CLIENT, &self.file), (RPC, &self.rpc), (OFREP, &self.ofrep)] {
             let ask = || client.get_bool_value(rule, Some(&self.context), None);
             check(subject, rule, ask().await.ok(), right)?;
             let cost = measure(async || drop(std::hint::black_box(ask().await))).await;
-            add(table, subject, cost);
+            table.add_cost(subject, cost);
         }
         Ok(())
     }
@@ -187,7 +181,7 @@ impl Ours {
             std::hint::black_box(ask());
         })
         .await;
-        add(table, ENGINE, cost);
+        table.add_cost(ENGINE, cost);
         Ok(right)
     }
 }
