@@ -249,6 +249,26 @@ async fn a_selector_narrows_and_shows() {
 }
 
 #[tokio::test]
+async fn a_key_of_two_sets_has_the_type_of_the_flag_that_counts() {
+    let first = r#"{"metadata":{"flagSetId":"z"},"flags":{
+        "typed":{"state":"ENABLED","defaultVariant":"s","variants":{"s":"text"}},
+        "open":{"state":"ENABLED","defaultVariant":"on","variants":{"on":true}}}}"#;
+    let second = r#"{"flags":{
+        "typed":{"state":"ENABLED","defaultVariant":"n","variants":{"n":7}},
+        "open":{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[true,"on"]}}}}"#;
+    let sources = [("first.json", first), ("second.json", second)];
+    let mut clients = Clients::of(&sources, Enrichment::default(), None).await;
+    let all = clients.v1.resolve_all(v1::ResolveAllRequest::default()).await.expect("all").into_inner();
+    let typed = all.flags.get("typed").map(|flag| (flag.value.clone(), &*flag.reason, &*flag.variant));
+    assert_eq!(typed, Some((Some(Any::DoubleValue(7.0)), "STATIC", "n")));
+    assert!(!all.flags.contains_key("open"), "it has no default, whatever another set's has");
+    let old = clients.v1.resolve_all(selected(v1::ResolveAllRequest::default(), "flagSetId=z")).await;
+    let old = old.expect("all").into_inner().flags;
+    assert_eq!(old["typed"].value, Some(Any::StringValue("text".to_owned())));
+    assert_eq!(old["open"].value, Some(Any::BoolValue(true)));
+}
+
+#[tokio::test]
 async fn mapped_headers_count_but_not_for_the_first_version() {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let enrichment = Enrichment::new([], [pair("X-User", "user")]).expect("a header name");
