@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Only workloads whose name contains this
     #[arg(long, global = true, default_value = "")]
     pub(crate) only: String,
+    /// Has `h2load` make the load of `serve`; it does not churn
+    #[arg(long, global = true)]
+    pub(crate) h2load: bool,
     /// Writes what was measured as JSON
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -57,6 +60,12 @@ pub(crate) enum What {
         /// Streams of each connection
         #[arg(long, default_value_t = 100)]
         streams: usize,
+    },
+    /// What honest clients notice of hostile ones: rapid resets, slow heads, slow bodies
+    Hostile {
+        /// Hostile connections
+        #[arg(long, default_value_t = 1_000)]
+        connections: usize,
     },
     /// The engine and the Rust providers, beside the official crates where they are built
     Providers,

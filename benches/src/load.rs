@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Failure;
 use crate::server::{Ports, Server};
+use crate::workload::Shape;
 
 /// How long connections are used before anything is counted.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -186,12 +187,12 @@ pub(crate) struct Throughput {
     pub(crate) per_second: f64,
 }
 
-/// Keeps `connections` times `streams` requests in flight for `time`. The answer was verified before; under load each must have
+/// Keeps as many requests in flight as `shape` says for `time`. The answer was verified before; under load each must have
 /// the status and the length of the verified one.
 pub(crate) async fn closed_loop(
     server: &Server,
     exchange: &Exchange,
-    (connections, streams): (usize, usize),
+    shape: Shape,
     time: Duration,
 ) -> Result<Throughput, Failure> {
     let mut client = Client::connect(exchange.wire, exchange.port.of(server.ports)).await?;
@@ -201,9 +202,10 @@ pub(crate) async fn closed_loop(
     let request = exchange.request(server.ports)?;
     let done = Arc::new(AtomicU64::new(0));
     let mut tasks: JoinSet<Result<(), Failure>> = JoinSet::new();
-    for _ in 0..connections {
-        let client = Client::connect(exchange.wire, exchange.port.of(server.ports)).await?;
-        let others: Vec<Client> = (1..streams).filter_map(|_| client.stream()).collect();
+    let (wire, port) = (exchange.wire, exchange.port.of(server.ports));
+    for _ in 0..shape.connections {
+        let client = Client::connect(wire, port).await?;
+        let others: Vec<Client> = (1..shape.streams).filter_map(|_| client.stream()).collect();
         for mut client in others.into_iter().chain([client]) {
             let (request, done) = (request.clone(), Arc::clone(&done));
             tasks.spawn(async move {
@@ -217,6 +219,9 @@ pub(crate) async fn closed_loop(
                         .into());
                     }
                     done.fetch_add(1, Ordering::Relaxed);
+                    if shape.churn {
+                        client = Client::connect(wire, port).await?;
+                    }
                 }
             });
         }

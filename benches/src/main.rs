@@ -3,8 +3,9 @@
 //! ```text
 //! document (seeded) --> server: hoistd, the floors (bin/floor.rs), peers     each pinned to the first core
 //!                          ^                                   |
-//! workload (bytes ready) --+ load: closed loop                 +-- machine: CPU and memory out of /proc
-//!                            pace: fixed rate, intended start      |
+//! workload (bytes ready) --+ load: closed loop, h2load         +-- machine: CPU and memory out of /proc
+//!                          | pace: fixed rate, intended start      |
+//!                          + hostile: what means harm              |
 //! probe (in process: thread CPU, allocations) ---------------------+--> series --> report: text, JSON, Markdown
 //! ```
 //!
@@ -14,6 +15,8 @@
 
 mod args;
 mod document;
+mod h2load;
+mod hostile;
 mod load;
 mod machine;
 mod pace;

@@ -16,14 +16,25 @@ pub(crate) struct Workload {
     pub(crate) name: &'static str,
     /// The request.
     pub(crate) exchange: Exchange,
-    /// Connections, and streams of each.
-    pub(crate) shape: (usize, usize),
+    /// What the load looks like.
+    pub(crate) shape: Shape,
     /// Flags of the document.
     pub(crate) flags: usize,
     /// Servers that do nothing and still answer so that it is right.
     pub(crate) floors: &'static [&'static str],
     /// Whether the request must carry the ETag of an earlier answer.
     pub(crate) conditional: bool,
+}
+
+/// What a load looks like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Connections.
+    pub(crate) connections: usize,
+    /// Requests that each has in flight.
+    pub(crate) streams: usize,
+    /// Whether a connection is closed and another one opened after each request.
+    pub(crate) churn: bool,
 }
 
 /// Flags of the document that single evaluations are asked of.
@@ -33,16 +44,21 @@ const BULK: usize = 100;
 
 /// The whole matrix.
 pub(crate) fn matrix() -> Result<Vec<Workload>, Failure> {
-    let one = |name, exchange, shape, floors| Workload {
+    let one = |name, exchange, (connections, streams), floors| Workload {
         name,
         exchange,
-        shape,
+        shape: Shape { connections, streams, churn: false },
         flags: MANY,
         floors,
         conditional: false,
     };
     let bulk = |name, conditional| -> Result<_, Failure> {
-        Ok(Workload { name, exchange: bulk()?, shape: (64, 1), flags: BULK, floors: &[], conditional })
+        let shape = Shape { connections: 64, streams: 1, churn: false };
+        Ok(Workload { name, exchange: bulk()?, shape, flags: BULK, floors: &[], conditional })
+    };
+    let churning = |name, exchange, floors| {
+        let workload = one(name, exchange, (64, 1), floors);
+        Workload { shape: Shape { churn: true, ..workload.shape }, ..workload }
     };
     let grpc_floors: &[&str] = &["tonic", "hyper"];
     let hit = bulk("OFREP bulk of 100 flags, ETag hit, HTTP/1.1 64 x 1", true)?;
@@ -53,10 +69,15 @@ pub(crate) fn matrix() -> Result<Vec<Workload>, Failure> {
         one("gRPC v1 R1, 16 x 32", grpc(Version::V1, "R1")?, (16, 32), &[]),
         one("gRPC v1 R3, 16 x 32", grpc(Version::V1, "R3")?, (16, 32), &[]),
         one("gRPC v1 R5, 16 x 32", grpc(Version::V1, "R5")?, (16, 32), &[]),
+        one("gRPC v1 R2 of 100 attributes, 16 x 32", wide()?, (16, 32), grpc_floors),
+        churning("gRPC v1 R2, 64 connections of one request", grpc(Version::V1, "R2")?, grpc_floors),
+        one("gRPC-Web R2, HTTP/1.1 64 x 1", web(Wire::H1)?, (64, 1), &["hyper"]),
+        one("Connect protobuf R2, HTTP/2 16 x 32", connect_protobuf()?, (16, 32), &["hyper"]),
         one("Connect JSON R2, HTTP/1.1 64 x 1", connect(Wire::H1)?, (64, 1), &["hyper"]),
         one("Connect JSON R2, HTTP/2 16 x 32", connect(Wire::H2)?, (16, 32), &["hyper"]),
         one("OFREP R1, HTTP/1.1 64 x 1", single("R1")?, (64, 1), &["hyper"]),
         one("OFREP R2, HTTP/1.1 64 x 1", single("R2")?, (64, 1), &["hyper"]),
+        churning("OFREP R2, 64 connections of one request", single("R2")?, &["hyper"]),
         bulk("OFREP bulk of 100 flags, HTTP/1.1 64 x 1", false)?,
         hit,
     ])
@@ -73,7 +94,20 @@ pub(crate) enum Version {
 
 /// `ResolveBoolean` over gRPC.
 pub(crate) fn grpc(version: Version, flag: &str) -> Result<Exchange, Failure> {
-    let context = Bytes::from(serde_json::from_value::<proto::Struct>(five::context())?.encode_to_vec());
+    resolve(version, flag, five::context())
+}
+
+/// The same with ninety attributes more.
+fn wide() -> Result<Exchange, Failure> {
+    let mut context = five::context();
+    for at in 0..90 {
+        context[format!("attribute-{at}")] = json!(format!("value-{at}"));
+    }
+    resolve(Version::V1, "R2", context)
+}
+
+fn resolve(version: Version, flag: &str, context: Value) -> Result<Exchange, Failure> {
+    let context = Bytes::from(serde_json::from_value::<proto::Struct>(context)?.encode_to_vec());
     let flag_key = flag.to_owned();
     let (path, message): (_, Vec<u8>) = match version {
         Version::V1 => ("/flagd.evaluation.v1.Service/ResolveBoolean", {
@@ -106,6 +140,23 @@ pub(crate) fn framed(message: &[u8]) -> Result<Bytes, Failure> {
     framed.put_u32(u32::try_from(message.len())?);
     framed.put_slice(message);
     Ok(framed.freeze())
+}
+
+/// gRPC as browsers send it: the trailers are a frame of the body.
+fn web(wire: Wire) -> Result<Exchange, Failure> {
+    let mut exchange = grpc(Version::V1, "R2")?;
+    exchange.wire = wire;
+    exchange.headers = headers(&[("content-type", "application/grpc-web+proto")]);
+    exchange.check = web_on;
+    Ok(exchange)
+}
+
+fn connect_protobuf() -> Result<Exchange, Failure> {
+    let mut exchange = grpc(Version::V1, "R2")?;
+    exchange.headers = headers(&[("content-type", "application/proto")]);
+    exchange.body = exchange.body.slice(5..);
+    exchange.check = bare_on;
+    Ok(exchange)
 }
 
 fn connect(wire: Wire) -> Result<Exchange, Failure> {
@@ -162,8 +213,24 @@ fn message(reply: &Reply) -> Result<&[u8], String> {
 }
 
 fn resolved_v1(reply: &Reply) -> Result<(bool, String), String> {
-    let answer = v1::ResolveBooleanResponse::decode(message(reply)?).map_err(|error| error.to_string())?;
+    decoded(message(reply)?)
+}
+
+fn decoded(message: &[u8]) -> Result<(bool, String), String> {
+    let answer = v1::ResolveBooleanResponse::decode(message).map_err(|error| error.to_string())?;
     Ok((answer.value, answer.variant))
+}
+
+fn bare_on(reply: &Reply) -> Result<(), String> {
+    expect(&decoded(&reply.body)?, &(true, "on".to_owned()))
+}
+
+fn web_on(reply: &Reply) -> Result<(), String> {
+    let length = reply.body.get(1..5).and_then(|length| length.try_into().ok()).map(u32::from_be_bytes);
+    let end = length.map(|length| 5 + length as usize).ok_or("no message")?;
+    let (message, trailers) = reply.body.get(5..end).zip(reply.body.get(end..)).ok_or("no whole message")?;
+    expect(&String::from_utf8_lossy(trailers).contains("grpc-status:0"), &true)?;
+    expect(&decoded(message)?, &(true, "on".to_owned()))
 }
 
 fn resolved_on(reply: &Reply) -> Result<(), String> {

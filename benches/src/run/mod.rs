@@ -1,6 +1,7 @@
 //! What can be measured, one file each.
 
 mod fanout;
+mod hostile;
 mod latency;
 mod load;
 mod providers;
@@ -24,6 +25,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure>
         What::Load { flags } => load::run(args, flags, report).await,
         What::Fanout { connections, streams } => fanout::run(args, (*connections, *streams), report).await,
         What::Providers => providers::run(args, report).await,
+        What::Hostile { connections } => hostile::run(args, *connections, report).await,
         What::Vendors => vendors::run(args, report).await,
         // Needs nothing to run, and is done before.
         What::Markdown { .. } => Ok(()),

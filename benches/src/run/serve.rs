@@ -4,12 +4,12 @@ use http::HeaderValue;
 use http::header::IF_NONE_MATCH;
 
 use super::{Flags, contenders};
-use crate::Failure;
 use crate::args::Args;
 use crate::load::{Client, Exchange, closed_loop};
 use crate::report::{Report, Table};
 use crate::server::{Kind, Server};
 use crate::workload::{Workload, matrix, not_modified};
+use crate::{Failure, h2load};
 
 const CPU: &str = "server CPU us/request";
 const WALL: &str = "requests/s (wall)";
@@ -33,7 +33,11 @@ async fn measure(args: &Args, workload: &Workload) -> Result<Table, Failure> {
     let mut table = Table::new(workload.name);
     for _ in 0..args.rounds {
         for (server, exchange) in &servers {
-            let seen = closed_loop(server, exchange, workload.shape, args.seconds).await?;
+            let seen = if args.h2load && !workload.shape.churn {
+                h2load::closed_loop(server, exchange, workload.shape, args.seconds).await?
+            } else {
+                closed_loop(server, exchange, workload.shape, args.seconds).await?
+            };
             table.add(&server.name, CPU, seen.cpu_micros);
             table.add(&server.name, WALL, seen.per_second);
         }
