@@ -2,6 +2,7 @@
 
 mod daemon;
 mod example;
+pub mod flipt;
 mod forbidding;
 pub mod http;
 mod origin;
