@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::mapping::Values;
 use crate::model::{Constraint, MatchType, SegmentOperator};
-use crate::rules::{Body, Flag, Segments, Variant, Variants, Whom};
+use crate::rules::{Body, Flag, Segments, Variant, Variants, Whom, list};
 
 /// How the translation goes so far.
 #[derive(Default)]
@@ -171,7 +171,7 @@ impl Notes {
                 if operator == "eq" { equal } else { json!({"!": [equal]}) }
             }
             "isoneof" | "isnotoneof" => {
-                let members: Vec<String> = serde_json::from_str(value).unwrap_or_default();
+                let Some(members) = list::<String>(value) else { return false.into() };
                 members.iter().take(10).for_each(|member| self.mention(property, member.as_str().into()));
                 let inside = json!({"in": [left, members]});
                 if operator == "isoneof" { inside } else { json!({"!": [inside]}) }
@@ -199,13 +199,15 @@ impl Notes {
             "gt" => ">",
             "gte" => ">=",
             "isoneof" | "isnotoneof" => {
-                let members: Vec<f64> = serde_json::from_str(value).unwrap_or_default();
+                let Some(members) = list::<f64>(value) else { return false.into() };
                 let inside = json!({"in": [left, members]});
                 return if operator == "isoneof" { inside } else { json!({"!": [inside]}) };
             }
             _ => return false.into(),
         };
-        let Some(n) = engine::parse_float(value).and_then(serde_json::Number::from_f64) else {
+        let Some(n) = engine::parse_float(value) else { return false.into() };
+        let Some(n) = serde_json::Number::from_f64(n) else {
+            self.doubt("JSON has no number without end, and no NaN");
             return false.into();
         };
         self.mention(property, Value::Number(n.clone()));

@@ -89,6 +89,39 @@ fn booleans_tell_why() {
 }
 
 #[test]
+fn translations_are_as_careful_about_what_is_compared_with() {
+    let flag = |(key, (kind, operator, value)): (usize, &(&str, &str, &str))| {
+        let constraint = json!({"type": format!("{kind}_CONSTRAINT_COMPARISON_TYPE"), "property": "p", "operator": operator, "value": value});
+        json!({"key": key.to_string(), "type": "BOOLEAN_FLAG_TYPE", "rollouts": [
+            {"rank": 1, "segment": {"value": true, "segments": [{"key": "s", "constraints": [constraint]}]}}]})
+    };
+    let rows = [
+        ("STRING", "isnotoneof", "oops"),
+        ("STRING", "isnotoneof", "null"),
+        ("STRING", "isoneof", "[null, \"x\"]"),
+        ("NUMBER", "isnotoneof", "[\"1\"]"),
+        ("NUMBER", "isoneof", "[null, 2]"),
+        ("NUMBER", "neq", "NaN"),
+        ("NUMBER", "lt", "inf"),
+    ];
+    let snapshot = json!({"flags": rows.iter().enumerate().map(flag).collect::<Vec<_>>()});
+    let read = rules::read(serde_json::from_value(snapshot).expect("a snapshot"));
+    let mut harvest = Harvest::new(None);
+    flags(&mut harvest, "default", read, &Arc::from("snapshot"), &Mapping::default());
+    let mut exact = 0;
+    for flag in harvest.finish().layer.flags() {
+        let Some(translated) = exactly_translated(flag) else { continue };
+        exact += 1;
+        let values = [json!("x"), json!(""), json!(" "), json!(0), json!(2), json!(3)];
+        for value in values.iter().filter(|value| value.is_string() == (rows[exact - 1].0 == "STRING")) {
+            let ask = |flag: &Flag| asked(flag, &json!({"targetingKey": "u", "p": value}), Type::Bool).1;
+            assert_eq!(ask(flag), ask(&translated), "{:?} for {value}", rows[exact - 1]);
+        }
+    }
+    assert_eq!(exact, 5, "there is no JSON for the last two");
+}
+
+#[test]
 fn of_two_flags_with_one_key_the_last_counts() {
     let snapshot = json!({"flags": [
         {"key": "f", "type": "BOOLEAN_FLAG_TYPE", "enabled": true},
@@ -161,27 +194,32 @@ fn contexts() -> Vec<Json> {
     contexts
 }
 
+/// The translation of a flag that is said to be exact.
+fn exactly_translated(flag: &Flag) -> Option<Arc<Flag>> {
+    let definition: Json = serde_json::from_str(flag.definition()).expect("JSON");
+    let fidelity = &definition["metadata"]["translation"];
+    if fidelity != "exact" {
+        assert_eq!(fidelity, "approximate", "{definition}");
+        return None;
+    }
+    let text = json!({"flags": {flag.key(): definition}}).to_string();
+    let translated = Definition::parse(&text).expect("a definition");
+    let compiled = engine::compile(&translated, &Arc::from("translated"), &Options::default(), None);
+    assert!(compiled.problems.is_empty(), "{}: {:?}", flag.key(), compiled.problems);
+    Some(find(compiled.layer.flags(), flag.key()))
+}
+
 #[test]
 fn exact_translations_decide_the_same() {
     let mut exact = Vec::new();
     let flags = venus(&Mapping::default());
     for flag in &flags {
-        let definition: Json = serde_json::from_str(flag.definition()).expect("JSON");
-        let fidelity = &definition["metadata"]["translation"];
-        if fidelity != "exact" {
-            assert_eq!(fidelity, "approximate", "{definition}");
-            continue;
-        }
+        let Some(translated) = exactly_translated(flag) else { continue };
         exact.push(flag.key());
-        let text = json!({"flags": {flag.key(): definition}}).to_string();
-        let translated = Definition::parse(&text).expect("a definition");
-        let compiled = engine::compile(&translated, &Arc::from("translated"), &Options::default(), None);
-        assert!(compiled.problems.is_empty(), "{}: {:?}", flag.key(), compiled.problems);
-        let translated = find(compiled.layer.flags(), flag.key());
         for context in contexts() {
             let (name, value, ..) = asked(flag, &context, Type::Any);
             let (other_name, other_value, ..) = asked(&translated, &context, Type::Any);
-            assert_eq!((name, value), (other_name, other_value), "{} for {context}: {text}", flag.key());
+            assert_eq!((name, value), (other_name, other_value), "{} for {context}", flag.key());
         }
     }
     assert_eq!(

@@ -206,7 +206,7 @@ pub(super) fn is_malformed(model: &model::Constraint) -> bool {
 }
 
 /// A JSON array as Go reads it: `null` in it is a zero value, and in its place an empty one.
-fn list<T: DeserializeOwned + Default>(text: &str) -> Option<Vec<T>> {
+pub(crate) fn list<T: DeserializeOwned + Default>(text: &str) -> Option<Vec<T>> {
     let members: Option<Vec<Option<T>>> = serde_json::from_str(text).ok()?;
     Some(members.into_iter().flatten().map(Option::unwrap_or_default).collect())
 }

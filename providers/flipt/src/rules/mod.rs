@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 pub use attributes::{Attribute, Attributes};
 pub use compile::{Compiled, Finding, Read, compile, read};
+pub(crate) use constraint::list;
 pub use segment::{Constraint, Segment, Segments, is_left_out};
 
 /// A flag, ready to be evaluated.
