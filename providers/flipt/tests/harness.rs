@@ -272,7 +272,8 @@ fn a_broken_flag_breaks_alone() {
     assert_eq!(keys, ["good", "unknown"]);
     let told: Vec<_> =
         compiled.findings.iter().map(|found| (found.flag.as_deref().unwrap_or(""), found.is_error)).collect();
-    assert_eq!(told, [("odd", true), ("unordered", true), ("good", true), ("unknown", false)]);
+    assert_eq!(told, [("odd", true), ("unordered", true), ("good", false), ("unknown", false)]);
+    assert!(!compiled.flags[0].enabled(), "the last counts");
     let nobody = evaluated(&compiled.flags[1], &Question { entity: "u", attributes: &() });
     assert_eq!(nobody, json!([true, [], "DEFAULT"]));
 }
