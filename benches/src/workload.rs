@@ -71,8 +71,8 @@ pub(crate) fn matrix() -> Result<Vec<Workload>, Failure> {
         one("gRPC v1 R5, 16 x 32", grpc(Version::V1, "R5")?, (16, 32), &[]),
         one("gRPC v1 R2 of 100 attributes, 16 x 32", wide()?, (16, 32), grpc_floors),
         churning("gRPC v1 R2, 64 connections of one request", grpc(Version::V1, "R2")?, grpc_floors),
-        one("gRPC-Web R2, HTTP/1.1 64 x 1", web(Wire::H1)?, (64, 1), &["hyper"]),
-        one("Connect protobuf R2, HTTP/2 16 x 32", connect_protobuf()?, (16, 32), &["hyper"]),
+        one("gRPC-Web R2, HTTP/1.1 64 x 1", web(Wire::H1)?, (64, 1), &[]),
+        one("Connect protobuf R2, HTTP/2 16 x 32", connect_protobuf()?, (16, 32), &[]),
         one("Connect JSON R2, HTTP/1.1 64 x 1", connect(Wire::H1)?, (64, 1), &["hyper"]),
         one("Connect JSON R2, HTTP/2 16 x 32", connect(Wire::H2)?, (16, 32), &["hyper"]),
         one("OFREP R1, HTTP/1.1 64 x 1", single("R1")?, (64, 1), &["hyper"]),
@@ -229,7 +229,7 @@ fn web_on(reply: &Reply) -> Result<(), String> {
     let length = reply.body.get(1..5).and_then(|length| length.try_into().ok()).map(u32::from_be_bytes);
     let end = length.map(|length| 5 + length as usize).ok_or("no message")?;
     let (message, trailers) = reply.body.get(5..end).zip(reply.body.get(end..)).ok_or("no whole message")?;
-    expect(&String::from_utf8_lossy(trailers).contains("grpc-status:0"), &true)?;
+    expect(&String::from_utf8_lossy(trailers).contains("grpc-status: 0"), &true)?;
     expect(&decoded(message)?, &(true, "on".to_owned()))
 }
 
