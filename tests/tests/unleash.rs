@@ -1,13 +1,21 @@
 //! A real Unleash beside the daemon that follows it: stock OpenFeature clients get the decisions that it makes itself, and its
 //! own SDKs cannot tell the two apart. Runs with `HOIST_TEST_UNLEASH=1`: it installs the server from npm and starts a database.
 
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a test that cannot go on says why")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says why"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kit::{Handle, Resolver};
+use open_feature::provider::FeatureProvider;
+use open_feature::{EvaluationContext, OpenFeature};
 use serde_json::{Value, json};
 use tests::clients::{node, python, unleash_node, unleash_packages, unleash_python};
 use tests::testbed::{Driver, same};
@@ -229,6 +237,56 @@ fn front_door(unleash: &Unleash, door: u16) {
     assert_eq!(asked("/api/client/features", ""), 401);
 }
 
+/// What our own provider says, evaluating here or asking.
+async fn provided(
+    name: &str,
+    provider: impl FeatureProvider,
+    handle: Handle<impl Resolver>,
+    unleash: &Unleash,
+) {
+    let mut api = OpenFeature::default();
+    api.set_provider(provider).await;
+    handle.ready(Duration::from_secs(20)).await.expect("ready");
+    let client = api.create_client();
+    for context in contexts().iter().take(200) {
+        let expected = decided(unleash.port, context);
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let mut asked = EvaluationContext::default()
+            .with_targeting_key(text(&context["userId"]))
+            .with_custom_field("sessionId", text(&context["sessionId"]));
+        for (field, value) in context["properties"].as_object().expect("properties") {
+            asked = asked.with_custom_field(field, text(value));
+        }
+        for key in TRUTHS {
+            let on = client.get_bool_value(key, Some(&asked), None).await;
+            let on = on.unwrap_or_else(|error| panic!("{name}: {key} for {context}: {error:?}"));
+            assert_eq!(on, expected.contains_key(key), "{name}: {key} for {context}");
+        }
+        let colour = client.get_string_details("colour", Some(&asked), None).await.expect("a colour");
+        assert_eq!(json!([colour.variant, colour.value]), expected["colour"], "{name}: colour for {context}");
+        let limit = client.get_float_value("limit", Some(&asked), None).await.expect("a limit");
+        assert_eq!(Ok(limit), text(&expected["limit"][1]).parse(), "{name}: limit for {context}");
+    }
+    println!("{name}: 200 contexts as Unleash decides");
+}
+
+fn providers(unleash: &Unleash) {
+    let options = |token: &str| unleash::Options {
+        url: format!("http://127.0.0.1:{}/api", unleash.port),
+        token: Some(token.to_owned()),
+        ..unleash::Options::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let here = unleash::provider(&options(BACKEND)).expect("options");
+        let handle = here.handle();
+        provided("the provider in process", here, handle, unleash).await;
+        let there = unleash::remote(&options(FRONTEND)).expect("options");
+        let handle = there.handle();
+        provided("the remote provider", there, handle, unleash).await;
+    });
+}
+
 #[test]
 fn a_real_unleash_decides_no_otherwise() {
     if std::env::var_os("HOIST_TEST_UNLEASH").is_none() {
@@ -261,6 +319,7 @@ fn a_real_unleash_decides_no_otherwise() {
         .expect("an answer");
     assert_eq!(listed.json()["features"].as_array().map(Vec::len), Some(all()));
     front_door(&unleash, door);
+    providers(&unleash);
     play("python", python(), &daemon, &unleash);
     play("node", node(), &daemon, &unleash);
     // What the clients asked is known to the server within a minute.
