@@ -23,7 +23,7 @@ impl Reporter {
         Self { api, usage, interval }
     }
 
-    /// Reports for as long as it is polled. Failing is no harm to the flags: the counts are kept, and told later.
+    /// Reports until it is dropped. Failing is no harm to the flags: the counts are kept, and told later.
     pub(crate) async fn run(&self) -> Infallible {
         let mut wait = self.interval;
         loop {
@@ -33,7 +33,6 @@ impl Reporter {
             if counts.is_empty() {
                 continue;
             }
-            // Whoever stops polling here has the counts of one interval lost, and no more.
             if let Err(error) = self.api.report(&counts).await {
                 wait = (wait * 2).min(LONGEST_WAIT.max(self.interval));
                 tracing::warn!(%error, features = counts.len(), "flagsmith: usage not reported; kept");

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use store::{Dialect, Feed, Http, Origin, OriginError, Poll, Reader, Source, SourceError, SourceKind};
+use tokio::task::JoinSet;
 
 use crate::client::Api;
 use crate::options::SourceOptions;
@@ -32,6 +33,8 @@ struct Flagsmith {
     poll: Poll<Http>,
     reader: Arc<EnvironmentDocument>,
     reporter: Option<Reporter>,
+    /// The reporter once it runs, beside the polls: one that fails must not take its counts away. Ends with the source.
+    reports: JoinSet<Infallible>,
 }
 
 pub(crate) fn build(origin: &Origin) -> Result<Box<dyn Source>, OriginError> {
@@ -43,17 +46,17 @@ pub(crate) fn build(origin: &Origin) -> Result<Box<dyn Source>, OriginError> {
         poll: Poll::new(http, schedule),
         reader: Arc::new(EnvironmentDocument::new(options.mapping(), usage.clone())),
         reporter: usage.map(|usage| Reporter::new(api, usage, interval)),
+        reports: JoinSet::new(),
     }))
 }
 
 #[async_trait]
 impl Source for Flagsmith {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
-        let Some(reporter) = &self.reporter else { return self.poll.follow(feed).await };
-        tokio::select! {
-            ended = self.poll.follow(feed) => ended,
-            never = reporter.run() => match never {},
+        if let Some(reporter) = self.reporter.take() {
+            self.reports.spawn(async move { reporter.run().await });
         }
+        self.poll.follow(feed).await
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

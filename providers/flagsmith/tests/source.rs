@@ -166,6 +166,18 @@ async fn usage_is_told_if_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn usage_is_told_while_polls_fail() {
+    let server = Server::start(false).await;
+    let store = loaded(&server, &json!({"reportUsage": true, "reportInterval": 1})).await;
+    server.script().always = Some(Answer::Status(500, vec![], String::new()));
+    until("failing", &store, |store| store.sources()[0].state == State::Unreachable).await;
+    let before = server.script().seen.len();
+    is_on(&store, "ann");
+    let tried = || server.script().seen[before..].iter().any(|(head, _)| head.method == "POST");
+    until("told", &store, |_| tried()).await;
+}
+
+#[tokio::test]
 async fn usage_is_not_told_unasked() {
     let server = Server::start(false).await;
     let store = loaded(&server, &json!({"reportInterval": 1})).await;

@@ -37,7 +37,7 @@ impl Reporter {
         Self { api, ledger, interval, unsent: BTreeMap::new(), started: None, since: None, registered: false }
     }
 
-    /// Reports for as long as it is polled. Failing is no harm to the flags: it is logged, and tried again with the counts.
+    /// Reports until it is dropped. Failing is no harm to the flags: it is logged, and tried again with the counts.
     pub(crate) async fn run(&mut self, now: SystemTime) -> Infallible {
         let (clock, began) = *self.started.get_or_insert((now, Instant::now()));
         let wall = || clock + began.elapsed();

@@ -9,6 +9,7 @@ use store::{
     Dialect, Feed, Fetch, Fetched, Format, Http, Origin, OriginError, Poll, Reader, Retry, Source,
     SourceError, SourceKind,
 };
+use tokio::task::JoinSet;
 
 use crate::client::Api;
 use crate::ledger::Ledger;
@@ -33,6 +34,8 @@ struct Unleash {
     flags: Flags,
     reader: Arc<ClientFeatures>,
     reporter: Option<Reporter>,
+    /// The reporter once it runs, beside the polls: one that fails must not take its counts away. Ends with the source.
+    reports: JoinSet<Infallible>,
 }
 
 /// How flags are got.
@@ -60,6 +63,7 @@ fn source(origin: &Origin) -> Result<Unleash, OriginError> {
         flags,
         reader: Arc::new(ClientFeatures::new(settings(&options), counting)),
         reporter: options.report_usage.then(|| Reporter::new(api, ledger, interval)),
+        reports: JoinSet::new(),
     })
 }
 
@@ -74,22 +78,13 @@ fn settings(options: &SourceOptions) -> Settings {
 #[async_trait]
 impl Source for Unleash {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
-        let now = feed.now();
-        let reporting = async {
-            match &mut self.reporter {
-                Some(reporter) => reporter.run(now).await,
-                None => std::future::pending().await,
-            }
-        };
-        let following = async {
-            match &mut self.flags {
-                Flags::Whole(poll) => poll.follow(feed).await,
-                Flags::Changes(poll) => poll.follow(feed).await,
-            }
-        };
-        tokio::select! {
-            ended = following => ended,
-            never = reporting => match never {},
+        if let Some(mut reporter) = self.reporter.take() {
+            let now = feed.now();
+            self.reports.spawn(async move { reporter.run(now).await });
+        }
+        match &mut self.flags {
+            Flags::Whole(poll) => poll.follow(feed).await,
+            Flags::Changes(poll) => poll.follow(feed).await,
         }
     }
 
