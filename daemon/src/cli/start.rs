@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-#[cfg(feature = "otel")]
 use std::time::Duration;
 
 use store::{Claim, ClaimError, Origin, Source, Store};
@@ -19,6 +18,9 @@ use crate::sources::{self, SourcesError};
 #[cfg(feature = "otel")]
 use crate::telemetry::export::Tracing;
 use crate::{ask, cli, log, serve};
+
+/// How long the first flags may take before ports answer without them.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Part of the time for shutting down that is kept for the steps after the last request.
 const RESERVE: f32 = 0.1;
@@ -151,6 +153,8 @@ async fn live(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result
     let app = App::new(Arc::clone(&config), Arc::clone(&store), closing.clone())?;
     #[cfg(feature = "otel")]
     let pushing = app.push_metrics(ask::clock).map_err(StartError::Telemetry)?;
+    // Whoever connects meanwhile waits in a port's queue: that a flag does not exist would be a wrong answer.
+    let _ = tokio::time::timeout(HEAD_START, store.first_load()).await;
     let (services, management) = app.mount(ports);
     for service in services.iter().chain([&management]) {
         tracing::info!(address = service.address(), "serving {}", service.name());
