@@ -1,7 +1,7 @@
 //! All flags of all sources at one moment: built once, then only read.
 
 use std::cmp::Reverse;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -111,7 +111,7 @@ impl Index {
     ) -> Self {
         let hasher = RandomState::default();
         let mut table = HashTable::with_capacity(flags.len());
-        let hash = |at: u32| hasher.hash_one((scope(&flags[at as usize]), flags[at as usize].key()));
+        let hash = |at: u32| hash(&hasher, scope(&flags[at as usize]), flags[at as usize].key());
         for at in 0..u32::try_from(flags.len()).unwrap_or(u32::MAX) {
             let flag = &flags[at as usize];
             let same = |other: &u32| {
@@ -142,11 +142,24 @@ impl Index {
         scope: &str,
         key: &str,
     ) -> Option<&'f Arc<Flag>> {
-        let hash = self.hasher.hash_one((scope, key));
+        let hash = hash(&self.hasher, scope, key);
         let at = self.table.find(hash, |at| {
             let flag = &flags[*at as usize];
             same(flag.key(), key) && in_scope(flag)
         })?;
         Some(&flags[*at as usize])
     }
+}
+
+/// Mostly there is no scope, and the key alone is hashed.
+#[inline]
+fn hash(hasher: &RandomState, scope: &str, key: &str) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    if !scope.is_empty() {
+        hasher.write(scope.as_bytes());
+        // No text holds this byte, so that no scope runs into a key.
+        hasher.write_u8(0xff);
+    }
+    hasher.write(key.as_bytes());
+    hasher.finish()
 }
