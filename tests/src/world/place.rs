@@ -1,8 +1,12 @@
 //! Where things are: folders of the workspace, shared test data, free ports.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// The root folder of the workspace.
@@ -83,10 +87,23 @@ fn newest(folder: &Path) -> Option<SystemTime> {
 
 /// `N` loopback ports that were free a moment ago, all different.
 ///
-/// Another process may take one before it is bound; whoever starts a listener on them should be ready to try again.
+/// They lie below those that the system gives to connections (32768 and up on Linux), of which other tests open thousands: one of
+/// theirs could be gone before it is bound.
 #[must_use]
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let held: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port is free"));
+    let held: [TcpListener; N] = std::array::from_fn(|_| {
+        let free = (0..PORTS.len()).find_map(|_| TcpListener::bind(("127.0.0.1", next_port())).ok());
+        free.expect("a loopback port is free")
+    });
     held.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
+}
+
+const PORTS: Range<u16> = 16_384..32_768;
+
+/// Each process begins somewhere else, and goes through all of them.
+fn next_port() -> u16 {
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(RandomState::new().build_hasher().finish()));
+    let at = NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u64;
+    PORTS.start + u16::try_from(at).expect("a port of the range")
 }
