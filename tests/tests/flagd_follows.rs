@@ -9,45 +9,21 @@
 )]
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::world::{Daemon, DaemonOptions, another_daemon, free_ports, http};
+use tests::world::{Daemon, DaemonOptions, another_daemon, http, peer_flagd};
 
 /// How long flagd may take to do as the daemon does: it waits for 4 seconds before it tries again.
 const PATIENCE: Duration = Duration::from_secs(30);
 const KEYS: [&str; 8] = ["plain", "ruled", "shared", "split", "open", "off", "broken", "nowhere"];
 
-/// A flagd that follows the daemon; killed when dropped.
-struct Flagd {
-    process: Child,
-    ofrep: u16,
-}
-
-impl Flagd {
-    /// Follows what `selector` means of the daemon's flags.
-    fn follow(program: &Path, daemon: &Daemon, selector: &str) -> Self {
-        let ports: [u16; 4] = free_ports();
-        let target = format!("127.0.0.1:{}", daemon.ports().sync);
-        let sources = json!([{"uri": target, "provider": "grpc", "selector": selector}]);
-        let mut command = Command::new(program);
-        command.args(["start", "--sources", &sources.to_string()]);
-        for (name, port) in
-            ["--port", "--management-port", "--sync-port", "--ofrep-port"].into_iter().zip(ports)
-        {
-            command.args([name, &port.to_string()]);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { process: command.spawn().expect("flagd starts"), ofrep: ports[3] }
-    }
-}
-
-impl Drop for Flagd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// A flagd that follows what `selector` means of the daemon's flags.
+fn follower(program: &Path, daemon: &Daemon, selector: &str) -> Daemon {
+    let target = format!("127.0.0.1:{}", daemon.ports().sync);
+    let sources = json!([{"uri": target, "provider": "grpc", "selector": selector}]);
+    let options = DaemonOptions::new(["--sources".to_owned(), sources.to_string()]);
+    DaemonOptions { program: Some(program.to_owned()), ..options }.start()
 }
 
 fn document(plain: &str) -> Value {
@@ -98,10 +74,10 @@ fn answers(ofrep: u16, selector: &str) -> Vec<(u16, Value)> {
 }
 
 /// Waits until flagd answers as the daemon does.
-fn agree(daemon: &Daemon, flagd: &Flagd, selector: &str, when: &str) -> Vec<(u16, Value)> {
+fn agree(daemon: &Daemon, flagd: &Daemon, selector: &str, when: &str) -> Vec<(u16, Value)> {
     let (expected, deadline) = (answers(daemon.ports().ofrep, selector), Instant::now() + PATIENCE);
     loop {
-        let found = answers(flagd.ofrep, selector);
+        let found = answers(flagd.ports().ofrep, selector);
         if found == expected {
             return found;
         }
@@ -115,17 +91,16 @@ fn agree(daemon: &Daemon, flagd: &Flagd, selector: &str, when: &str) -> Vec<(u16
 
 #[test]
 fn a_real_flagd_gives_the_same_answers() {
-    let Some(program) = std::env::var_os("HOIST_PEER_FLAGD").filter(|_| !another_daemon()) else {
-        println!("skipped: HOIST_PEER_FLAGD names no flagd");
-        return;
-    };
-    let program = Path::new(&program);
+    let Some(program) = peer_flagd() else { return };
+    if another_daemon() {
+        return println!("skipped: it is ours that is followed");
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("flags.json");
     write(&path, "a");
     let mut daemon = DaemonOptions::new(["-f".to_owned(), format!("file:{}", path.display())]).start();
-    let all = Flagd::follow(program, &daemon, "");
-    let few = Flagd::follow(program, &daemon, "flagSetId=few");
+    let all = follower(&program, &daemon, "");
+    let few = follower(&program, &daemon, "flagSetId=few");
     let first = agree(&daemon, &all, "", "at first");
     let found = |answers: &[(u16, Value)]| answers.iter().filter(|(status, _)| *status != 404).count();
     assert_eq!(found(&first), 3 * (KEYS.len() - 1));
@@ -137,7 +112,7 @@ fn a_real_flagd_gives_the_same_answers() {
 
     daemon.kill();
     std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(answers(all.ofrep, ""), changed, "flagd keeps what it knows");
+    assert_eq!(answers(all.ports().ofrep, ""), changed, "flagd keeps what it knows");
     write(&path, "a");
     daemon.restart().expect("the daemon starts again");
     assert_eq!(agree(&daemon, &all, "", "after a restart"), first);
@@ -145,7 +120,7 @@ fn a_real_flagd_gives_the_same_answers() {
 }
 
 /// Waits until the daemon itself answers otherwise than `before`, and flagd as it does.
-fn agree_after(daemon: &Daemon, flagd: &Flagd, before: &[(u16, Value)]) -> Vec<(u16, Value)> {
+fn agree_after(daemon: &Daemon, flagd: &Daemon, before: &[(u16, Value)]) -> Vec<(u16, Value)> {
     let deadline = Instant::now() + PATIENCE;
     while answers(daemon.ports().ofrep, "") == before {
         assert!(Instant::now() < deadline, "the daemon sees its file change");

@@ -10,6 +10,8 @@ use super::{free_ports, http, place};
 
 /// Names another program to test in place of our own daemon, for example Go flagd as an oracle.
 const OTHER_PROGRAM: &str = "HOIST_TEST_DAEMON";
+/// Names a flagd that runs beside our own daemon.
+const PEER: &str = "HOIST_PEER_FLAGD";
 /// How long a start may take until `/readyz` answers 200.
 const START: Duration = Duration::from_secs(20);
 /// How often a start is tried on new ports, in case somebody took one of them.
@@ -48,6 +50,8 @@ pub struct DaemonOptions {
     pub folder: Option<PathBuf>,
     /// A file that standard output and error are written to; discarded otherwise.
     pub log: Option<PathBuf>,
+    /// What runs in place of the program under test, a flagd for example.
+    pub program: Option<PathBuf>,
     /// A command that sets the scene and becomes the program that its last words are; none for the program itself.
     pub under: Vec<OsString>,
 }
@@ -63,11 +67,21 @@ impl DaemonOptions {
     #[must_use]
     pub fn start(self) -> Daemon {
         for _ in 1..TRIES {
-            if let Ok(daemon) = Daemon::start_on(&self, Ports::free()) {
+            if let Ok(daemon) = self.clone().start_on(Ports::free()) {
                 return daemon;
             }
         }
-        Daemon::start_on(&self, Ports::free()).unwrap_or_else(|why| panic!("the daemon did not start: {why}"))
+        self.start_on(Ports::free()).unwrap_or_else(|why| panic!("the daemon did not start: {why}"))
+    }
+
+    /// Starts on these ports and waits until the daemon is ready.
+    ///
+    /// # Errors
+    /// A text saying how the start failed.
+    pub fn start_on(self, ports: Ports) -> Result<Daemon, String> {
+        let child = spawn(&self, ports).map_err(|e| e.to_string())?;
+        let mut daemon = Daemon { child, options: self, ports };
+        daemon.wait_ready().map(|()| daemon)
     }
 
     /// Starts a daemon that is to end by itself; panics when it does not.
@@ -95,12 +109,6 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn start_on(options: &DaemonOptions, ports: Ports) -> Result<Self, String> {
-        let child = spawn(options, ports).map_err(|e| e.to_string())?;
-        let mut daemon = Self { child, options: options.clone(), ports };
-        daemon.wait_ready().map(|()| daemon)
-    }
-
     /// Runs the same program with other words and waits for its end.
     ///
     /// # Panics
@@ -192,13 +200,14 @@ pub fn resident(pid: u32) -> u64 {
 }
 
 fn spawn(options: &DaemonOptions, ports: Ports) -> std::io::Result<Child> {
+    let program = options.program.as_deref().unwrap_or_else(|| program());
     let mut command = match options.under.split_first() {
         Some((first, rest)) => {
             let mut command = Command::new(first);
-            command.args(rest).arg(program());
+            command.args(rest).arg(program);
             command
         }
-        None => Command::new(program()),
+        None => Command::new(program),
     };
     command.arg("start").args(&options.args);
     let flags = ["--port", "--management-port", "--sync-port", "--ofrep-port"];
@@ -230,6 +239,16 @@ pub(crate) fn program() -> &'static Path {
 #[must_use]
 pub fn another_daemon() -> bool {
     std::env::var_os(OTHER_PROGRAM).is_some()
+}
+
+/// The flagd that `HOIST_PEER_FLAGD` names; none, after a line saying so, if it names none.
+#[must_use]
+pub fn peer_flagd() -> Option<PathBuf> {
+    let named = std::env::var_os(PEER).map(PathBuf::from);
+    if named.is_none() {
+        println!("skipped: {PEER} names no flagd");
+    }
+    named
 }
 
 fn built() -> PathBuf {

@@ -9,7 +9,7 @@ mod origin;
 mod place;
 pub mod unleash;
 
-pub use daemon::{Daemon, DaemonOptions, Ports, another_daemon, resident};
+pub use daemon::{Daemon, DaemonOptions, Ports, another_daemon, peer_flagd, resident};
 pub use example::Example;
 pub use forbidding::Forbidding;
 pub use origin::HttpOrigin;
