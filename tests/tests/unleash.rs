@@ -30,9 +30,7 @@ const TRUTHS: [&str; 9] =
 const VALUES: [&str; 3] = ["colour", "limit", "layout"];
 
 /// How many flags there are.
-fn all() -> usize {
-    TRUTHS.len() + VALUES.len()
-}
+const ALL: usize = TRUTHS.len() + VALUES.len();
 
 fn rollout(share: u32, stickiness: &str, name: &str) -> Value {
     json!({"name": "flexibleRollout", "constraints": [], "segments": [],
@@ -216,10 +214,7 @@ fn front_door(unleash: &Unleash, door: u16) {
     for (name, command) in [("Node", unleash_node as fn() -> _), ("Python", unleash_python)] {
         match (sdk(command(), unleash.port, &some), sdk(command(), door, &some)) {
             (Ok(theirs), Ok(ours)) => {
-                assert_eq!(
-                    (theirs.len(), theirs[0].as_object().map(serde_json::Map::len)),
-                    (200, Some(all()))
-                );
+                assert_eq!((theirs.len(), theirs[0].as_object().map(serde_json::Map::len)), (200, Some(ALL)));
                 assert_eq!(theirs, ours, "the SDK for {name}");
                 println!("the SDK for {name}: 200 contexts alike at the server and at the front door");
             }
@@ -317,7 +312,7 @@ fn a_real_unleash_decides_no_otherwise() {
     let daemon = options.start();
     let listed = http::send(door, "GET", "/api/client/features", &[("authorization", BACKEND)], b"")
         .expect("an answer");
-    assert_eq!(listed.json()["features"].as_array().map(Vec::len), Some(all()));
+    assert_eq!(listed.json()["features"].as_array().map(Vec::len), Some(ALL));
     front_door(&unleash, door);
     providers(&unleash);
     play("python", python(), &daemon, &unleash);
