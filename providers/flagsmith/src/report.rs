@@ -24,7 +24,7 @@ impl Reporter {
     }
 
     /// Reports until it is dropped. Failing is no harm to the flags: the counts are kept, and told later.
-    pub(crate) async fn run(&self) -> Infallible {
+    pub(crate) async fn run(self) -> Infallible {
         let mut wait = self.interval;
         loop {
             tokio::time::sleep(wait).await;

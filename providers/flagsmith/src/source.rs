@@ -54,7 +54,7 @@ pub(crate) fn build(origin: &Origin) -> Result<Box<dyn Source>, OriginError> {
 impl Source for Flagsmith {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
         if let Some(reporter) = self.reporter.take() {
-            self.reports.spawn(async move { reporter.run().await });
+            self.reports.spawn(reporter.run());
         }
         self.poll.follow(feed).await
     }

@@ -24,54 +24,49 @@ pub(crate) struct Reporter {
     pub(crate) api: Api,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) interval: Duration,
-    /// Counts that the server has not taken yet, and since when they are counted.
+    /// Counts that the server has not taken yet.
     unsent: BTreeMap<String, Counts>,
-    /// The wall clock and the other one, read together.
-    started: Option<(SystemTime, Instant)>,
-    since: Option<SystemTime>,
-    registered: bool,
 }
 
 impl Reporter {
     pub(crate) fn new(api: Api, ledger: Arc<Ledger>, interval: Duration) -> Self {
-        Self { api, ledger, interval, unsent: BTreeMap::new(), started: None, since: None, registered: false }
+        Self { api, ledger, interval, unsent: BTreeMap::new() }
     }
 
     /// Reports until it is dropped. Failing is no harm to the flags: it is logged, and tried again with the counts.
-    pub(crate) async fn run(&mut self, now: SystemTime) -> Infallible {
-        let (clock, began) = *self.started.get_or_insert((now, Instant::now()));
-        let wall = || clock + began.elapsed();
-        let mut wait = Duration::from_secs(5).min(self.interval);
-        let mut next = Instant::now() + self.interval;
-        while !self.registered {
-            match self.api.register(&stamp(clock), self.interval).await {
-                Ok(()) => self.registered = true,
-                // There is nothing to register with, as behind some proxies.
-                Err(Failed::Status(StatusCode::NOT_FOUND)) => self.registered = true,
-                Err(error) => {
-                    tracing::debug!(%error, "unleash: not registered yet");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
-                }
-            }
-        }
+    pub(crate) async fn run(mut self, started: SystemTime) -> Infallible {
+        let began = Instant::now();
+        let (mut since, mut next) = (started, began + self.interval);
+        self.register(started).await;
         loop {
             tokio::time::sleep_until(next).await;
             next = Instant::now() + self.interval;
-            self.report(wall()).await;
+            since = self.report(since, started + began.elapsed()).await;
         }
     }
 
-    async fn report(&mut self, now: SystemTime) {
+    async fn register(&self, started: SystemTime) {
+        let mut wait = Duration::from_secs(5).min(self.interval);
+        while let Err(error) = self.api.register(&stamp(started), self.interval).await {
+            // There is nothing to register with, as behind some proxies.
+            if matches!(error, Failed::Status(StatusCode::NOT_FOUND)) {
+                return;
+            }
+            tracing::debug!(%error, "unleash: not registered yet");
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Tells what was counted from `since` to `now`; what the server does not take is told next time. Says from when that is.
+    async fn report(&mut self, since: SystemTime, now: SystemTime) -> SystemTime {
         for (key, counts) in self.ledger.take() {
             if self.unsent.len() < MOST_FLAGS || self.unsent.contains_key(&key) {
                 self.unsent.entry(key).or_default().add(counts);
             }
         }
-        let since = *self.since.get_or_insert(self.started.map_or(now, |(clock, _)| clock));
         if self.unsent.is_empty() {
-            self.since = Some(now);
-            return;
+            return now;
         }
         let body = json!({
             "appName": self.api.app_name, "instanceId": self.api.instance_id,
@@ -82,10 +77,11 @@ impl Reporter {
         match self.api.post("/client/metrics", &body).await {
             Ok(_) => {
                 self.unsent.clear();
-                self.since = Some(now);
+                now
             }
             Err(error) => {
-                tracing::warn!(%error, flags = self.unsent.len(), "unleash: usage not reported; kept")
+                tracing::warn!(%error, flags = self.unsent.len(), "unleash: usage not reported; kept");
+                since
             }
         }
     }

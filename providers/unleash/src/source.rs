@@ -78,9 +78,8 @@ fn settings(options: &SourceOptions) -> Settings {
 #[async_trait]
 impl Source for Unleash {
     async fn follow(&mut self, feed: &mut Feed<'_>) -> Result<Infallible, SourceError> {
-        if let Some(mut reporter) = self.reporter.take() {
-            let now = feed.now();
-            self.reports.spawn(async move { reporter.run(now).await });
+        if let Some(reporter) = self.reporter.take() {
+            self.reports.spawn(reporter.run(feed.now()));
         }
         match &mut self.flags {
             Flags::Whole(poll) => poll.follow(feed).await,
