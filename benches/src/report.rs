@@ -83,13 +83,10 @@ impl Table {
 
     /// The same for every other subject.
     pub(crate) fn compare_cost(&mut self, subject: &str) {
-        let others: Vec<String> = self.series.iter().map(|series| series.subject.clone()).collect();
-        let mut told = vec![subject];
-        for other in &others {
-            if !told.contains(&other.as_str()) {
-                told.push(other);
-                self.compare_cost_with(subject, other);
-            }
+        let others =
+            self.series.iter().filter(|other| other.figure == NANOSECONDS && other.subject != subject);
+        for other in others.map(|other| other.subject.clone()).collect::<Vec<_>>() {
+            self.compare_cost_with(subject, &other);
         }
     }
 

@@ -19,28 +19,26 @@ const OURS: &str = "hoist";
 
 pub(super) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
     let theirs = beside("vendors").or_else(|_| theirs_in_their_own_target());
-    let mut tables = Vec::new();
+    let mut contests = Vec::new();
     for vendor in Vendor::ALL {
-        let snapshot = flags(vendor)?;
-        let mut table = Table::new(format!("{}, one flag for one user", vendor.name()));
-        let mut answers = String::new();
-        for _ in 0..args.rounds {
-            let (cost, said) = ours(&snapshot).await?;
-            table.add_cost(OURS, cost);
-            answers = said;
-        }
-        tables.push((vendor, table, answers));
+        let table = Table::new(format!("{}, one flag for one user", vendor.name()));
+        contests.push(Contest { vendor, snapshot: flags(vendor)?, table, answers: String::new() });
     }
-    if let Ok(program) = &theirs {
-        for _ in 0..args.rounds {
+    for _ in 0..args.rounds {
+        for contest in &mut contests {
+            let (cost, answers) = ours(&contest.snapshot).await?;
+            contest.table.add_cost(OURS, cost);
+            contest.answers = answers;
+        }
+        if let Ok(program) = &theirs {
             let output = Command::new(program).output()?;
             if !output.status.success() {
                 return Err(format!("vendors: {}", String::from_utf8_lossy(&output.stderr)).into());
             }
-            read(&output.stdout, &mut tables)?;
+            read(&output.stdout, &mut contests)?;
         }
     }
-    for (_, mut table, _) in tables {
+    for Contest { mut table, .. } in contests {
         table.compare_cost(OURS);
         if let Err(why) = &theirs {
             table.note(format!("the vendors' crates are not measured: {why}"));
@@ -48,6 +46,15 @@ pub(super) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure>
         report.take(table);
     }
     Ok(())
+}
+
+/// One vendor's flags, and what was measured of them.
+struct Contest {
+    vendor: Vendor,
+    snapshot: Snapshot,
+    table: Table,
+    /// A digit for what each user gets of us.
+    answers: String,
 }
 
 fn theirs_in_their_own_target() -> Result<std::path::PathBuf, Failure> {
@@ -59,19 +66,19 @@ fn theirs_in_their_own_target() -> Result<std::path::PathBuf, Failure> {
 }
 
 /// Reads the lines `vendor TAB subject TAB nanoseconds TAB allocations TAB answers`.
-fn read(stdout: &[u8], tables: &mut [(Vendor, Table, String)]) -> Result<(), Failure> {
+fn read(stdout: &[u8], contests: &mut [Contest]) -> Result<(), Failure> {
     for line in std::str::from_utf8(stdout)?.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
         let [vendor, subject, nanoseconds, allocations, answers] = fields[..] else {
             return Err(format!("vendors: `{line}` is no line of five fields").into());
         };
-        let table = tables.iter_mut().find(|(known, ..)| known.name() == vendor);
-        let (_, table, ours) = table.ok_or_else(|| format!("vendors: no vendor {vendor}"))?;
-        if answers != ours.as_str() {
-            return Err(format!("{subject} answers {answers}, and we {ours}").into());
+        let contest = contests.iter_mut().find(|contest| contest.vendor.name() == vendor);
+        let contest = contest.ok_or_else(|| format!("vendors: no vendor {vendor}"))?;
+        if answers != contest.answers {
+            return Err(format!("{subject} answers {answers}, and we {}", contest.answers).into());
         }
         let cost = Cost { nanoseconds: nanoseconds.parse()?, allocations: allocations.parse()? };
-        table.add_cost(subject, cost);
+        contest.table.add_cost(subject, cost);
     }
     Ok(())
 }
