@@ -29,11 +29,16 @@ const TOLERANCE: u64 = 2;
 const MORE: u64 = 10_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    if let (Some(name), Some(times)) = (arguments.next(), arguments.next()) {
-        evaluate(&name, times.parse()?)?;
-        return Ok(());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [] => hold(),
+        [name, times] => evaluate(name, times.parse()?),
+        _ => Err("bench-instructions takes no arguments".into()),
     }
+}
+
+/// Counts, prints, and fails if a count has grown.
+fn hold() -> Result<(), Box<dyn Error>> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("skipped: no valgrind");
         return Ok(());
