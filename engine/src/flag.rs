@@ -180,6 +180,15 @@ impl Flag {
         }
     }
 
+    /// How many attributes of the context an answer looks up at most; `usize::MAX` where that cannot be told beforehand.
+    pub fn reads(&self) -> usize {
+        match (&self.native, &self.rule) {
+            (Some(_), _) => usize::MAX,
+            (None, Some(rule)) if self.enabled => rule.reads,
+            (None, _) => 0,
+        }
+    }
+
     /// The merged metadata of flag and flag set.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

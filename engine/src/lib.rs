@@ -37,7 +37,7 @@ mod witness;
 pub use compile::hint::did_you_mean;
 pub use compile::problem::{Place, Problem, Severity};
 pub use compile::{Compiled, Layer, Limits, Options, compile};
-pub use context::Context;
+pub use context::{Attributes, Context};
 pub use decimal::parse_float;
 pub use definition::{Definition, Malformed};
 pub use flag::{Fault, Flag, Kind, Metadata, Reason, Resolution, Variant};

@@ -27,15 +27,16 @@ pub(crate) fn compile_rule(
     bucketing: Bucketing,
     evaluator: &mut dyn FnMut(&str) -> Option<Arc<Program>>,
 ) -> Program {
-    let mut compiler = Compiler { bucketing, evaluator, nodes: 0, risky: false };
+    let mut compiler = Compiler { bucketing, evaluator, nodes: 0, reads: 0, risky: false };
     let root = compiler.unfolded(json);
-    Program { root, nodes: compiler.nodes, risky: compiler.risky }
+    Program { root, nodes: compiler.nodes, reads: compiler.reads, risky: compiler.risky }
 }
 
 struct Compiler<'c> {
     bucketing: Bucketing,
     evaluator: &'c mut dyn FnMut(&str) -> Option<Arc<Program>>,
     nodes: usize,
+    reads: usize,
     risky: bool,
 }
 
@@ -67,12 +68,18 @@ impl Compiler<'_> {
         Box::new(self.rule(json))
     }
 
+    /// The argument of an operator that looks attributes up as often as the context has it.
+    fn searching(&mut self, json: &Json) -> Box<Rule> {
+        self.reads = usize::MAX;
+        self.boxed(json)
+    }
+
     fn operation(&mut self, operator: &str, args: &Json, whole: &Json) -> Rule {
         match operator {
             "$ref" => self.reference(whole),
             "var" => Rule::Var(Box::new(self.var(args))),
-            "missing" => Rule::Missing(self.boxed(args)),
-            "missing_some" => Rule::MissingSome(self.boxed(args)),
+            "missing" => Rule::Missing(self.searching(args)),
+            "missing_some" => Rule::MissingSome(self.searching(args)),
             "if" | "?:" => self.lazy(args).map_or(Rule::Fails("if"), Rule::If),
             "and" => self.lazy(args).map_or(Rule::Fails("and"), Rule::And),
             "or" => self.lazy(args).map_or(Rule::Fails("or"), Rule::Or),
@@ -143,6 +150,7 @@ impl Compiler<'_> {
             return Rule::Fails("$ref");
         };
         self.nodes = self.nodes.saturating_add(program.nodes);
+        self.reads = self.reads.saturating_add(program.reads);
         self.risky |= program.risky;
         Rule::Ref(program)
     }
@@ -163,7 +171,7 @@ impl Compiler<'_> {
         let name = match args {
             Json::String(text) => {
                 let name = named(text, Literal::Null).unwrap_or(Name::Whole);
-                return Var { name, shadowable: !text.is_empty() && !text.starts_with('.') };
+                return self.read(name, !text.is_empty() && !text.starts_with('.'));
             }
             Json::Number(n) => named(&numeric(n.as_f64().unwrap_or_default()), Literal::Null),
             Json::Array(items) => match items.as_slice() {
@@ -177,7 +185,16 @@ impl Compiler<'_> {
             self.risky = true;
             Name::Computed(self.rule(args))
         });
-        Var { name, shadowable: true }
+        self.read(name, true)
+    }
+
+    fn read(&mut self, name: Name, shadowable: bool) -> Var {
+        self.reads = self.reads.saturating_add(match name {
+            Name::FlagKey => 0,
+            Name::Attribute(_) | Name::Path(..) => 1,
+            Name::Whole | Name::Computed(_) => usize::MAX,
+        });
+        Var { name, shadowable }
     }
 
     /// The arguments of an operator that evaluates them as it needs them. They have to be written as an array.
@@ -241,6 +258,7 @@ impl Compiler<'_> {
             });
         }
         let mut parts = self.lazy(args)?.into_iter();
+        self.reads = usize::MAX;
         Some(Operands {
             subject: parts.next(),
             body: parts.next().map(|rule| Body { rule, nodes: self.nodes, risky: self.risky }),
@@ -258,6 +276,7 @@ impl Compiler<'_> {
     }
 
     fn body(&mut self, json: &Json) -> Body {
+        self.reads = usize::MAX;
         let (nodes, risky) = (self.nodes, std::mem::take(&mut self.risky));
         let rule = self.unfolded(json);
         let body = Body { rule, nodes: self.nodes.saturating_sub(nodes), risky: self.risky };
@@ -276,6 +295,8 @@ impl Compiler<'_> {
     }
 
     fn fractional(&mut self, args: &Json) -> Rule {
+        // The targeting key, where nothing else is hashed.
+        self.reads = self.reads.saturating_add(1);
         let form = match args.as_array().map(Vec::as_slice) {
             Some([]) => Form::Prepared { key: None, table: None },
             Some(items @ [first, rest @ ..]) => {

@@ -71,6 +71,8 @@ pub(crate) struct Program {
     pub(crate) root: Rule,
     /// Nodes, every `$ref` counted as if it were written out.
     pub(crate) nodes: usize,
+    /// How often it looks an attribute up at most; `usize::MAX` where that depends on the context.
+    pub(crate) reads: usize,
     /// Whether it holds a `var` whose argument could fail.
     pub(crate) risky: bool,
 }

@@ -108,11 +108,10 @@ impl<'a> Scope<'a> {
             Data::Fold { .. } => self.fields(&["accumulator", "current", "valueType"]),
             Data::Root(context) => {
                 self.burn(self.data.breadth())?;
-                let mut layers = bumpalo::collections::Vec::new_in(self.bump);
-                layers.extend(context.layers());
-                let below = layers.iter().rev().flat_map(|layer| layer.iter().copied());
-                let all = below.chain([("$flagd", self.properties())]);
-                Value::Map(bumpalo::collections::Vec::from_iter_in(all, self.bump).into_bump_slice())
+                let mut all = bumpalo::collections::Vec::with_capacity_in(context.breadth() + 1, self.bump);
+                context.visit(&mut |key, value| all.push((key, value)));
+                all.push(("$flagd", self.properties()));
+                Value::Map(all.into_bump_slice())
             }
         })
     }
@@ -153,7 +152,7 @@ impl Data<'_> {
     /// How many attributes a variable is searched among.
     pub(crate) fn breadth(&self) -> usize {
         match self {
-            Self::Root(context) => context.layers().map(<[_]>::len).sum(),
+            Self::Root(context) => context.breadth(),
             Self::Item(Value::Map(fields)) => fields.len(),
             Self::Item(_) | Self::Fold { .. } => 1,
         }

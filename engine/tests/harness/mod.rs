@@ -4,10 +4,13 @@
 
 pub(crate) mod random;
 
+use std::cell::Cell;
 use std::io::Read;
 use std::sync::Arc;
 
-use hoist_engine::{Bump, Context, Definition, Fault, Options, Selector, Snapshot, Steps, compile};
+use hoist_engine::{
+    Attributes, Bump, Context, Definition, Fault, Options, Selector, Snapshot, Steps, compile,
+};
 use serde_json::{Value, json};
 
 /// What a flag answered.
@@ -36,6 +39,28 @@ pub(crate) struct Served {
     snapshot: Snapshot,
 }
 
+/// A context that is not laid out.
+#[derive(Debug)]
+struct Kept<'f> {
+    fields: &'f [(&'f str, hoist_engine::Value<'f>)],
+    looked_up: Cell<usize>,
+}
+
+impl Attributes for Kept<'_> {
+    fn get(&self, key: &str) -> Option<hoist_engine::Value<'_>> {
+        self.looked_up.set(self.looked_up.get() + 1);
+        self.fields.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    }
+
+    fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn visit<'s>(&'s self, visit: &mut dyn FnMut(&'s str, hoist_engine::Value<'s>)) {
+        self.fields.iter().for_each(|(key, value)| visit(key, *value));
+    }
+}
+
 /// The time of every test.
 pub(crate) const NOW: u64 = 1_700_000_000;
 
@@ -57,7 +82,17 @@ impl Served {
             panic!("a context is an object")
         };
         let context = Context::new(fields);
-        match flag.resolve(&context, NOW, &bump, &mut ()) {
+        let resolution = flag.resolve(&context, NOW, &bump, &mut ());
+        let kept = Kept { fields, looked_up: Cell::new(0) };
+        let again = Context::kept(&kept);
+        let again = flag.resolve(&again, NOW, &bump, &mut ()).map(|same| format!("{same:?}"));
+        assert_eq!(
+            again,
+            resolution.map(|same| format!("{same:?}")),
+            "{key} over attributes looked up one by one"
+        );
+        assert!(kept.looked_up.get() <= flag.reads(), "{key} looks up more than {}", flag.reads());
+        match resolution {
             Ok(resolution) => {
                 let mut body = json!({"reason": resolution.reason.as_str()});
                 if let Some(variant) = resolution.variant {

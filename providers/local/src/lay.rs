@@ -1,17 +1,74 @@
-//! Lays an evaluation context for the engine. Text stays where it is; only spines go to the arena.
+//! Shows an evaluation context to the engine. Text stays where it is; only spines go to the arena.
 
 use std::collections::HashMap;
 
 use bumpalo::collections::Vec;
-use engine::{Bump, Value};
+use engine::{Attributes, Bump, Context, Value};
 use kit::{Attribute, TARGETING_KEY};
-use open_feature::{EvaluationContext, EvaluationError};
+use open_feature::{EvaluationContext, EvaluationContextFieldValue as Field, EvaluationError};
+
+/// `context` for a flag that looks up so many attributes at most: left where it is if those are few and nothing in it needs
+/// the arena, laid out otherwise.
+///
+/// # Errors
+/// As [`lay`].
+pub(crate) fn show<'a>(
+    context: &'a EvaluationContext,
+    reads: usize,
+    bump: &'a Bump,
+) -> Result<Context<'a>, EvaluationError> {
+    let fields = &context.custom_fields;
+    if reads <= fields.len() && fields.values().all(|field| scalar(field).is_some()) {
+        return Ok(Context::kept(bump.alloc(Kept(context))));
+    }
+    lay(context, bump).map(Context::new)
+}
+
+/// An evaluation context whose custom fields are all scalars.
+#[derive(Debug)]
+struct Kept<'c>(&'c EvaluationContext);
+
+impl Attributes for Kept<'_> {
+    fn get(&self, key: &str) -> Option<Value<'_>> {
+        match &self.0.targeting_key {
+            Some(user) if key == TARGETING_KEY => Some(Value::Str(user)),
+            _ => self.0.custom_fields.get(key).and_then(scalar),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.custom_fields.len() + 1
+    }
+
+    fn visit<'s>(&'s self, visit: &mut dyn FnMut(&'s str, Value<'s>)) {
+        for (key, field) in &self.0.custom_fields {
+            if let Some(value) = scalar(field) {
+                visit(key, value);
+            }
+        }
+        if let Some(user) = &self.0.targeting_key {
+            visit(TARGETING_KEY, Value::Str(user));
+        }
+    }
+}
+
+/// A field that needs no room of its own.
+#[inline]
+fn scalar(field: &Field) -> Option<Value<'_>> {
+    match field {
+        Field::Bool(value) => Some(Value::Bool(*value)),
+        Field::Int(value) => Some(Value::Num(*value as f64)),
+        Field::Float(value) => Some(Value::Num(*value)),
+        Field::String(text) => Some(Value::Str(text)),
+        Field::DateTime(_) | Field::Struct(_) => None,
+    }
+}
 
 /// The attributes of `context`, the targeting key last, so that it wins over a custom field of its name.
 ///
 /// # Errors
 /// `INVALID_CONTEXT`: a custom field cannot be read, see [`kit::attribute`].
-pub(crate) fn lay<'a>(
+fn lay<'a>(
     context: &'a EvaluationContext,
     bump: &'a Bump,
 ) -> Result<&'a [(&'a str, Value<'a>)], EvaluationError> {

@@ -79,9 +79,12 @@ impl FlagsView {
         take: impl FnOnce(Found<'_>) -> T,
     ) -> Result<T, EvaluationError> {
         arena::with(|bump| {
-            let under = Context::new(lay::lay(context, bump)?);
+            let under = lay::show(context, flag.reads(), bump)?;
             let over = self.over.iter().map(|(key, json)| (key.as_str(), Value::from_json(json, bump)));
-            let context = Context::new(bump.alloc_slice_fill_iter(over)).over(&under);
+            let context = match self.over.is_empty() {
+                true => under,
+                false => Context::new(bump.alloc_slice_fill_iter(over)).over(&under),
+            };
             let question =
                 Question { want: wanted(want), context: &context, now: clock::now(), bump, bulk: false };
             match flag.answer(&question, &mut ()) {

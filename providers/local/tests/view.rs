@@ -82,6 +82,26 @@ fn the_targeting_key_wins_over_a_field_of_its_name() {
 }
 
 #[test]
+fn attributes_are_found_wherever_they_are_looked_up() {
+    let view = targeted(
+        &json!({"and": [{"var": "beta"}, {"<": [{"var": "age"}, 42]}, {"ends_with": [{"var": "mail"}, "com"]},
+        {"===": [{"var": "targetingKey"}, "ann"]}, {"!": {"var": "absent"}}]}),
+    );
+    let scalars = EvaluationContext::default()
+        .with_targeting_key("ann")
+        .with_custom_field("targetingKey", "bob")
+        .with_custom_field("beta", true)
+        .with_custom_field("age", 41)
+        .with_custom_field("score", 0.5)
+        .with_custom_field("mail", "ann@example.com");
+    let json = EvaluationContextFieldValue::new_struct(json!([]));
+    assert!(view.bool("f", false, &scalars), "in the SDK's map");
+    assert!(view.bool("f", false, &scalars.clone().with_custom_field("list", json)), "laid out");
+    let over = json!({"beta": false}).as_object().unwrap().clone();
+    assert!(!view.laid_over(Arc::new(over)).bool("f", true, &scalars), "under the operator's own");
+}
+
+#[test]
 fn what_cannot_be_read_is_named_where_it_matters() {
     struct Opaque;
     let context =
