@@ -183,9 +183,18 @@ impl Flag {
     /// How many attributes of the context an answer looks up at most; `usize::MAX` where that cannot be told beforehand.
     pub fn reads(&self) -> usize {
         match (&self.native, &self.rule) {
-            (Some(_), _) => usize::MAX,
+            (Some(native), _) if native.fixed.is_none() => usize::MAX,
             (None, Some(rule)) if self.enabled => rule.reads,
-            (None, _) => 0,
+            _ => 0,
+        }
+    }
+
+    /// Whether an answer may depend on the time.
+    pub fn timed(&self) -> bool {
+        match (&self.native, &self.rule) {
+            (Some(_), _) => true,
+            (None, Some(rule)) => self.enabled && rule.timed,
+            (None, None) => false,
         }
     }
 
@@ -215,6 +224,15 @@ impl Flag {
         self.answer(&Question { want: Type::Any, context, now, bump, bulk: false }, witness)
     }
 
+    /// The answer of a flag whose own definition gives everybody the same one, without a question.
+    #[inline]
+    pub fn fixed(&self) -> Option<Resolution<'_>> {
+        if self.native.is_some() || (self.enabled && self.rule.is_some()) {
+            return None;
+        }
+        Some(self.said(self.unruled()))
+    }
+
     /// Answers a question. Only flags of other vendors answer by the type that is wanted; whether the variant has it is for
     /// the caller to see.
     ///
@@ -230,10 +248,28 @@ impl Flag {
             None => self.decide(question, witness)?,
             Some(native) => native.decide(self, question, witness)?,
         };
+        Ok(self.said(resolution))
+    }
+
+    /// The resolution with the reason that is said in place of its own.
+    #[inline]
+    fn said<'a>(&self, resolution: Resolution<'a>) -> Resolution<'a> {
         match (self.reason, resolution.variant) {
-            (Some(reason), Some(_)) => Ok(Resolution { reason, ..resolution }),
-            _ => Ok(resolution),
+            (Some(reason), Some(_)) => Resolution { reason, ..resolution },
+            _ => resolution,
         }
+    }
+
+    /// What the flag says when no rule is asked.
+    #[inline]
+    fn unruled(&self) -> Resolution<'_> {
+        let variant = if self.enabled { self.default_variant() } else { None };
+        let reason = match (self.enabled, variant) {
+            (false, _) => Reason::Disabled,
+            (true, Some(_)) => Reason::Static,
+            (true, None) => Reason::Default,
+        };
+        Resolution { variant, reason, metadata: None }
     }
 
     #[inline]
@@ -243,14 +279,7 @@ impl Flag {
         witness: &mut W,
     ) -> Result<Resolution<'a>, Fault> {
         let bump = question.bump;
-        if !self.enabled {
-            return Ok(Resolution { variant: None, reason: Reason::Disabled, metadata: None });
-        }
-        let Some(rule) = &self.rule else {
-            let variant = self.default_variant();
-            let reason = if variant.is_some() { Reason::Static } else { Reason::Default };
-            return Ok(Resolution { variant, reason, metadata: None });
-        };
+        let Some(rule) = self.rule.as_ref().filter(|_| self.enabled) else { return Ok(self.unruled()) };
         let scope = Scope::new(question.context, &self.key, question.now, bump);
         let outcome = rule.run(&scope, witness).map_err(|_| Fault::Parse)?;
         match outcome.variant_name(bump).map_err(|_| Fault::Parse)? {

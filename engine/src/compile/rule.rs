@@ -27,9 +27,15 @@ pub(crate) fn compile_rule(
     bucketing: Bucketing,
     evaluator: &mut dyn FnMut(&str) -> Option<Arc<Program>>,
 ) -> Program {
-    let mut compiler = Compiler { bucketing, evaluator, nodes: 0, reads: 0, risky: false };
+    let mut compiler = Compiler { bucketing, evaluator, nodes: 0, reads: 0, timed: false, risky: false };
     let root = compiler.unfolded(json);
-    Program { root, nodes: compiler.nodes, reads: compiler.reads, risky: compiler.risky }
+    Program {
+        root,
+        nodes: compiler.nodes,
+        reads: compiler.reads,
+        timed: compiler.timed,
+        risky: compiler.risky,
+    }
 }
 
 struct Compiler<'c> {
@@ -37,6 +43,7 @@ struct Compiler<'c> {
     evaluator: &'c mut dyn FnMut(&str) -> Option<Arc<Program>>,
     nodes: usize,
     reads: usize,
+    timed: bool,
     risky: bool,
 }
 
@@ -71,6 +78,7 @@ impl Compiler<'_> {
     /// The argument of an operator that looks attributes up as often as the context has it.
     fn searching(&mut self, json: &Json) -> Box<Rule> {
         self.reads = usize::MAX;
+        self.timed = true;
         self.boxed(json)
     }
 
@@ -151,6 +159,7 @@ impl Compiler<'_> {
         };
         self.nodes = self.nodes.saturating_add(program.nodes);
         self.reads = self.reads.saturating_add(program.reads);
+        self.timed |= program.timed;
         self.risky |= program.risky;
         Rule::Ref(program)
     }
@@ -189,6 +198,11 @@ impl Compiler<'_> {
     }
 
     fn read(&mut self, name: Name, shadowable: bool) -> Var {
+        self.timed |= match &name {
+            Name::FlagKey | Name::Attribute(_) => false,
+            Name::Path(segments, _) => segments.first().is_some_and(|first| **first == *"$flagd"),
+            Name::Whole | Name::Computed(_) => true,
+        };
         self.reads = self.reads.saturating_add(match name {
             Name::FlagKey => 0,
             Name::Attribute(_) | Name::Path(..) => 1,

@@ -73,6 +73,8 @@ pub(crate) struct Program {
     pub(crate) nodes: usize,
     /// How often it looks an attribute up at most; `usize::MAX` where that depends on the context.
     pub(crate) reads: usize,
+    /// Whether it may see the time.
+    pub(crate) timed: bool,
     /// Whether it holds a `var` whose argument could fail.
     pub(crate) risky: bool,
 }

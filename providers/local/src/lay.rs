@@ -18,6 +18,9 @@ pub(crate) fn show<'a>(
     bump: &'a Bump,
 ) -> Result<Context<'a>, EvaluationError> {
     let fields = &context.custom_fields;
+    if reads == 0 {
+        return Ok(Context::default());
+    }
     if reads <= fields.len() && fields.values().all(|field| scalar(field).is_some()) {
         return Ok(Context::kept(bump.alloc(Kept(context))));
     }
@@ -32,7 +35,7 @@ impl Attributes for Kept<'_> {
     fn get(&self, key: &str) -> Option<Value<'_>> {
         match &self.0.targeting_key {
             Some(user) if key == TARGETING_KEY => Some(Value::Str(user)),
-            _ => self.0.custom_fields.get(key).and_then(scalar),
+            _ => look_up(&self.0.custom_fields, key).and_then(scalar),
         }
     }
 
@@ -50,6 +53,17 @@ impl Attributes for Kept<'_> {
             visit(TARGETING_KEY, Value::Str(user));
         }
     }
+}
+
+/// Up to this many fields are gone through, which takes less than hashing a key as the SDK's map does it.
+const FEW: usize = 16;
+
+#[inline]
+fn look_up<'c>(fields: &'c HashMap<String, Field>, key: &str) -> Option<&'c Field> {
+    if fields.len() > FEW {
+        return fields.get(key);
+    }
+    fields.iter().find(|(name, _)| *name == key).map(|(_, field)| field)
 }
 
 /// A field that needs no room of its own.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Bump, Context, Fault, Flag, Metadata, Question, Reason, Resolution, Selector, Snapshot, Value, Variant,
+    Context, Fault, Flag, Metadata, Question, Reason, Resolution, Selector, Snapshot, Value, Variant,
 };
 use kit::{Evaluate, Facts, Found, Held, Type, error};
 use open_feature::{EvaluationContext, EvaluationError, EvaluationReason};
@@ -85,8 +85,8 @@ impl FlagsView {
                 true => under,
                 false => Context::new(bump.alloc_slice_fill_iter(over)).over(&under),
             };
-            let question =
-                Question { want: wanted(want), context: &context, now: clock::now(), bump, bulk: false };
+            let now = if flag.timed() { clock::now() } else { 0 };
+            let question = Question { want: wanted(want), context: &context, now, bump, bulk: false };
             match flag.answer(&question, &mut ()) {
                 Ok(resolution) => Ok(take(found(flag, &resolution, want))),
                 Err(fault) => Err(refused(flag.key(), fault)),
@@ -105,15 +105,9 @@ impl Evaluate for FlagsView {
         take: impl FnOnce(Found<'_>) -> T,
     ) -> Result<T, EvaluationError> {
         let Some(flag) = self.find(key) else { return Err(error::not_found(key)) };
-        if !flag.is_static() {
-            return self.target(flag, want, context, take);
-        }
-        // An empty arena takes no memory, and a static flag looks at neither context nor time.
-        let (nobody, bump) = (Context::default(), Bump::new());
-        let question = Question { want: wanted(want), context: &nobody, now: 0, bump: &bump, bulk: false };
-        match flag.answer(&question, &mut ()) {
-            Ok(resolution) => Ok(take(found(flag, &resolution, want))),
-            Err(fault) => Err(refused(flag.key(), fault)),
+        match flag.fixed() {
+            Some(resolution) => Ok(take(found(flag, &resolution, want))),
+            None => self.target(flag, want, context, take),
         }
     }
 }
