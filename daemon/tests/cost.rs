@@ -138,12 +138,12 @@ async fn a_request() {
         ("OFREP, both", cost(&ofrep, || post("/ofrep/v1/evaluate/flags", "application/json", body.clone()))),
     ];
     let known = [
-        ("gRPC v1, static", (13, 20)),
-        ("gRPC v1, targeted", (13, 30)),
-        ("gRPC v2, targeted", (13, 30)),
-        ("gRPC-Web, targeted", (16, 51)),
-        ("Connect protobuf, targeted", (10, 25)),
-        ("Connect JSON, targeted", (20, 70)),
+        ("gRPC v1, static", (11, 20)),
+        ("gRPC v1, targeted", (11, 30)),
+        ("gRPC v2, targeted", (11, 30)),
+        ("gRPC-Web, targeted", (13, 51)),
+        ("Connect protobuf, targeted", (7, 25)),
+        ("Connect JSON, targeted", (13, 70)),
         ("OFREP, static", (9, 78)),
         ("OFREP, targeted", (9, 83)),
         ("OFREP, both", (14, 326)),

@@ -85,11 +85,14 @@ fn every_answer_is_flagds() {
         for (how, expected) in answers.as_object().expect("answers") {
             asked += 1;
             let expected = mended(how, expected.clone());
-            let found = ask(&mut evaluation, &mut ofrep, how, flag, question);
-            if !same(&found, &expected) {
-                wrong.push(format!(
-                    "{how} {question}\n  flagd:  {expected}\n  hoistd: {found}\n  flag: {flag}"
-                ));
+            // The second answer may come out of what was kept of the first.
+            for _ in 0..2 {
+                let found = ask(&mut evaluation, &mut ofrep, how, flag, question);
+                if !same(&found, &expected) {
+                    wrong.push(format!(
+                        "{how} {question}\n  flagd:  {expected}\n  hoistd: {found}\n  flag: {flag}"
+                    ));
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! A compiled flag and the answer it gives.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bumpalo::Bump;
 
@@ -35,7 +36,12 @@ pub struct Flag {
     pub(crate) warnings: Box<[Problem]>,
     /// Said in place of the reason of every answer that has a variant.
     pub(crate) reason: Option<Reason>,
+    pub(crate) shelf: Shelf,
 }
+
+/// Room for what a server makes of a flag.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf(OnceLock<Box<dyn Any + Send + Sync>>);
 
 /// One named value of a flag.
 #[derive(Debug)]
@@ -206,6 +212,12 @@ impl Flag {
     /// The flag as a sync payload carries it: one JSON object (contract 5.2).
     pub fn definition(&self) -> &str {
         &self.definition
+    }
+
+    /// What a server made of the flag to find it again, such as encoded answers; `make` makes it once. It goes with the
+    /// flag. `None` if what is there is of another type.
+    pub fn shelved<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.shelf.0.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     /// Answers for `context` whatever type the caller expects (contract 7.1). `now` is the time in Unix seconds, shown to

@@ -21,7 +21,7 @@ use crate::compile::metadata::Merged;
 use crate::compile::payload::Payload;
 use crate::compile::problem::Problem;
 use crate::context::Context;
-use crate::flag::{Fault, Flag, Kind, Reason, Resolution, Variant};
+use crate::flag::{Fault, Flag, Kind, Reason, Resolution, Shelf, Variant};
 use crate::text::write_json;
 use crate::witness::{Watch, Witness};
 
@@ -246,6 +246,7 @@ impl Flag {
             fingerprint: FixedState::default().hash_one((key, source, text)),
             warnings: Box::default(),
             reason: None,
+            shelf: Shelf::default(),
         }
     }
 

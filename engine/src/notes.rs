@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::compile::metadata::Merged;
 use crate::compile::payload::{Payload, push_end};
-use crate::flag::{Flag, Reason};
+use crate::flag::{Flag, Reason, Shelf};
 use crate::native::Foreign;
 
 /// What is laid over a flag.
@@ -53,6 +53,7 @@ impl Flag {
             fingerprint: self.fingerprint,
             warnings: Box::default(),
             reason: notes.reason.or(self.reason),
+            shelf: Shelf::default(),
         }
     }
 

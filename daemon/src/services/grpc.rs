@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -16,6 +17,8 @@ use tonic::body::Body;
 use tonic::codec::{CompressionEncoding, DecodeBuf, Decoder};
 use tonic::{Code, Status, Streaming};
 use tower::Service;
+
+use super::replies::Reply;
 
 /// A flag byte and a length.
 pub(super) const PREFIX: usize = 5;
@@ -43,6 +46,8 @@ pub type FrameStream = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>
 pub enum Frames {
     /// One message.
     One(Bytes),
+    /// One message that was given before.
+    Kept(Arc<Reply>),
     /// As many as there are.
     Many(FrameStream),
 }
@@ -57,6 +62,7 @@ impl Frames {
     pub(super) fn body(self) -> Body {
         match self {
             Self::One(frame) => Body::new(Single { frame: Some(frame), over: false }),
+            Self::Kept(reply) => Self::One(reply.bytes.clone()).body(),
             Self::Many(frames) => Body::new(Told { frames, over: false }),
         }
     }

@@ -18,7 +18,7 @@ use foldhash::quality::FixedState;
 use serde_json::Value;
 
 use crate::definition::{Definition, Entry};
-use crate::flag::{Flag, Variant};
+use crate::flag::{Flag, Shelf, Variant};
 use crate::rule::Program;
 use crate::rule::fractional::Bucketing;
 use crate::tree::push_segment;
@@ -309,6 +309,7 @@ impl Compiler<'_> {
             definition: payload.text().into(),
             fingerprint,
             warnings: written.warnings.into(),
+            shelf: Shelf::default(),
             reason: None,
             variants: written.variants.into_iter().map(|(name, value)| Variant::new(&name, value)).collect(),
         })

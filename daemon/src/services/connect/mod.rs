@@ -35,7 +35,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-use self::dialect::{Dialect, Gzip, Protocol};
+use self::dialect::{Codec, Dialect, Gzip, Protocol};
 use self::method::{Kind, Method};
 use self::write::Recoded;
 use super::cors::{Cors, Origins};
@@ -197,6 +197,12 @@ impl Call {
             (Protocol::ConnectUnary, Frames::One(frame)) => {
                 Body::new(Full::new(write::encode(grpc::message(frame), method, dialect.codec, gzip.answer)?))
             }
+            (Protocol::ConnectUnary, Frames::Kept(reply)) if dialect.codec == Codec::Json && !gzip.answer => {
+                let json =
+                    |frame: &Bytes| write::encode(grpc::message(frame.clone()), method, Codec::Json, false);
+                Body::new(Full::new(reply.json(json)?))
+            }
+            (_, Frames::Kept(reply)) => self.say(Frames::One(reply.bytes.clone()))?,
             (Protocol::Grpc, frames @ Frames::One(_)) if self.passes_on() => frames.body(),
             (_, Frames::One(frame)) => self.recode(Box::pin(futures_util::stream::iter([Ok(frame)]))),
             (_, Frames::Many(frames)) => self.recode(frames),
@@ -220,7 +226,7 @@ impl Call {
     /// Whether frames are what the client wants, byte for byte.
     fn passes_on(&self) -> bool {
         let envelopes = self.dialect.protocol != Protocol::ConnectUnary;
-        envelopes && self.dialect.codec == dialect::Codec::Proto && !self.gzip.answer
+        envelopes && self.dialect.codec == Codec::Proto && !self.gzip.answer
     }
 
     /// The whole answer, its head as the protocol has it.

@@ -12,7 +12,8 @@ use super::convert::{Answer, Item, Question, Scalar, invalid, reflection};
 use super::events::{Hub, Listener};
 use crate::ask::{Ask, Type};
 use crate::light::{Body, Light};
-use crate::services::grpc::{self, FrameStream};
+use crate::services::grpc::{self, FrameStream, Frames};
+use crate::services::replies::{self, Place};
 
 /// The header that says which flags a request means.
 const SELECTOR: &str = "flagd-selector";
@@ -28,7 +29,7 @@ pub(super) struct Version {
 }
 
 /// Answers an encoded request with a message in its frame.
-pub(super) type Procedure = fn(&Handler, &HeaderMap, Bytes) -> Result<Bytes, Status>;
+pub(super) type Procedure = fn(&Handler, &HeaderMap, Bytes) -> Result<Frames, Status>;
 
 /// Answers requests of one version.
 #[derive(Clone, Debug)]
@@ -50,14 +51,28 @@ pub(super) struct Everything {
 
 impl Handler {
     /// Answers for one flag.
-    pub(super) fn one<Q: Question>(&self, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+    pub(super) fn one<Q: Question + 'static>(
+        &self,
+        headers: &HeaderMap,
+        message: Bytes,
+    ) -> Result<Frames, Status> {
         let question: Q = grpc::read(message)?;
         let selector = selector(headers)?;
         let (key, context) = question.parts();
         let light = self.light(context, headers);
-        let answer =
-            self.ask.one(key, &selector, Q::VALUE, &light, |outcome| Answer::new(outcome, &selector));
-        Ok(grpc::frame(&Q::render(answer.map_err(invalid)??)?))
+        let reflected = selector.reflection().map(|(name, _)| name);
+        let answer = self.ask.one(key, &selector, Q::VALUE, &light, |outcome| {
+            let place = replies::place::<Q>(&outcome, reflected);
+            if let Some(reply) = place.and_then(Place::reply) {
+                return Ok(Frames::Kept(Arc::clone(reply)));
+            }
+            let frame = grpc::frame(&Q::render(Answer::new(outcome, &selector)?)?);
+            if let Some(place) = place {
+                place.keep(&frame);
+            }
+            Ok(Frames::One(frame))
+        });
+        answer.map_err(invalid)?
     }
 
     /// Answers for every flag that has a value of a type that the services know (contract 3.9).

@@ -69,7 +69,7 @@ impl Methods for Versions {
         let version = self.0.iter().find(|(version, _)| path.starts_with(version.service));
         let (version, handler) = version.ok_or_else(grpc::unknown)?;
         match version.procedures.iter().find(|(name, _)| *name == path) {
-            Some((_, procedure)) => procedure(handler, headers, message).map(Frames::One),
+            Some((_, procedure)) => procedure(handler, headers, message),
             // What else a version has is its event stream.
             None => Ok(Frames::Many((version.events)(handler.listen(headers)?))),
         }

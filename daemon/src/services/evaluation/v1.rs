@@ -12,7 +12,7 @@ use tonic::Status;
 use super::convert::{self, Item, Scalar, question};
 use super::events::{Event, Listener};
 use super::handle::{Everything, Handler, Version};
-use crate::services::grpc;
+use crate::services::grpc::{self, Frames};
 
 question!(ResolveBooleanRequest -> ResolveBooleanResponse(bool), convert::v1);
 question!(ResolveStringRequest -> ResolveStringResponse(String), convert::v1);
@@ -34,11 +34,11 @@ pub(super) static VERSION: Version = Version {
     events: Listener::frames::<EventStreamResponse>,
 };
 
-fn resolve_all(handler: &Handler, headers: &HeaderMap, message: Bytes) -> Result<Bytes, Status> {
+fn resolve_all(handler: &Handler, headers: &HeaderMap, message: Bytes) -> Result<Frames, Status> {
     let request: ResolveAllRequest = grpc::read(message)?;
     let Everything { items, metadata } = handler.all(&request.context, headers)?;
     let flags = items.into_iter().map(|(key, item)| (key, item.into())).collect();
-    Ok(grpc::frame(&ResolveAllResponse { flags, metadata: Some(metadata) }))
+    Ok(Frames::One(grpc::frame(&ResolveAllResponse { flags, metadata: Some(metadata) })))
 }
 
 impl From<Event> for EventStreamResponse {

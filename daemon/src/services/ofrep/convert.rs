@@ -1,20 +1,42 @@
 //! The engine's answers as OFREP bodies: flagd's key order, put together from text that was rendered at load (contract 4.3).
 
-use engine::{Flag, Metadata};
+use engine::{Flag, Metadata, Resolution};
 use http::StatusCode;
 
 use crate::ask::{Outcome, Refusal};
+use crate::services::replies::{self, Place};
 
 /// What a selector adds to metadata.
 pub(super) type Reflection<'r> = Option<(&'static str, &'r str)>;
 
 /// Writes the object for one evaluation, and tells the status that it has when it is the whole body.
 pub(super) fn evaluation(out: &mut Vec<u8>, outcome: &Outcome<'_>, reflection: Reflection<'_>) -> StatusCode {
-    let Outcome { key, flag, result } = *outcome;
-    let resolution = match result {
+    let resolution = match outcome.result {
         Ok(resolution) => resolution,
         Err(refusal) => return failure(out, outcome, refusal, reflection),
     };
+    let place = replies::place::<Evaluated>(outcome, reflection.map(|(name, _)| name));
+    if let Some(reply) = place.and_then(Place::reply) {
+        out.extend_from_slice(&reply.bytes);
+        return StatusCode::OK;
+    }
+    let start = out.len();
+    success(out, outcome, &resolution, reflection);
+    if let Some(place) = place {
+        place.keep(&out[start..]);
+    }
+    StatusCode::OK
+}
+
+/// The form of such an object.
+struct Evaluated;
+
+fn success(
+    out: &mut Vec<u8>,
+    outcome: &Outcome<'_>,
+    resolution: &Resolution<'_>,
+    reflection: Reflection<'_>,
+) {
     out.push(b'{');
     if let Some(variant) = resolution.variant {
         text(out, "\"value\":");
@@ -22,7 +44,7 @@ pub(super) fn evaluation(out: &mut Vec<u8>, outcome: &Outcome<'_>, reflection: R
         out.push(b',');
     }
     text(out, "\"key\":");
-    string(out, key);
+    string(out, outcome.key);
     text(out, ",\"reason\":\"");
     text(out, resolution.reason.as_str());
     out.push(b'"');
@@ -31,9 +53,8 @@ pub(super) fn evaluation(out: &mut Vec<u8>, outcome: &Outcome<'_>, reflection: R
         string(out, variant.name());
     }
     text(out, ",\"metadata\":");
-    metadata(out, flag.map(Flag::metadata), resolution.metadata, reflection);
+    metadata(out, outcome.flag.map(Flag::metadata), resolution.metadata, reflection);
     out.push(b'}');
-    StatusCode::OK
 }
 
 fn failure(
