@@ -11,7 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use harness::Served;
 use harness::random::Random;
+use hoist_engine::Options;
 use serde_json::{Value, json};
 
 /// Flags in a document, and contexts that each is asked about.
@@ -220,5 +222,43 @@ fn connect(port: u16) -> BufReader<TcpStream> {
             Err(error) => assert!(Instant::now() < deadline, "flagd does not listen: {error}"),
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn joined_keys_hash_as_what_cat_gives() {
+    let parts = [
+        r#"{"var": "$flagd.flagKey"}"#,
+        r#"{"var": "text"}"#,
+        r#"{"var": "blank"}"#,
+        r#"{"var": "spaced"}"#,
+        r#"{"var": "foreign"}"#,
+        r#"{"var": "number"}"#,
+        r#"{"var": "absent"}"#,
+        r#""""#,
+        r#"" ""#,
+        r#""literal""#,
+    ];
+    let shares = r#"["on", 1], ["off", 1], ["red", 1], ["blue", 1], ["green", 1], ["grey", 1], ["pink", 1]"#;
+    let context =
+        json!({"text": "jane@example.com", "blank": "", "spaced": " ada ", "foreign": "ünï", "number": 7});
+    let named = ["on", "off", "red", "blue", "green", "grey", "pink"];
+    let variants: serde_json::Map<_, _> =
+        named.iter().map(|name| ((*name).to_owned(), json!(name))).collect();
+    let variants = serde_json::Value::from(variants);
+    for first in parts {
+        for second in parts {
+            for cat in [format!("[{first}, {second}]"), format!("[{first}]"), first.to_owned()] {
+                let rule = format!(r#"{{"fractional": [{{"cat": {cat}}}, {shares}]}}"#);
+                let served = Served::new(
+                    &format!(
+                        r#"{{"flags": {{"f": {{"state": "ENABLED", "variants": {variants}, "targeting": {rule}}}}}}}"#
+                    ),
+                    &Options::default(),
+                );
+                // Compares with the answer that somebody watches, which takes no short cut.
+                served.ofrep("f", &context);
+            }
+        }
     }
 }

@@ -319,7 +319,11 @@ impl Compiler<'_> {
                     self.nodes = self.nodes.saturating_add(2 * shares.len());
                     let table = shares.iter().map(share).collect::<Option<Vec<_>>>();
                     let table = table.and_then(Table::new);
-                    Form::Prepared { key: key.map(|key| self.rule(key)), table }
+                    let before = self.reads;
+                    let key = key.map(|key| self.rule(key));
+                    // What cannot be hashed part by part is read again.
+                    self.reads = self.reads.saturating_add(self.reads.saturating_sub(before));
+                    Form::Prepared { key, table }
                 } else {
                     Form::Computed(self.rule(args))
                 }

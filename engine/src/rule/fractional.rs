@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use crate::hash::murmur3;
+use crate::hash::{Murmur3, murmur3};
 use crate::rule::{Failed, Literal, Rule, Scope, cbor};
 use crate::value::Value;
 use crate::witness::{Bucket, Witness};
@@ -57,6 +57,11 @@ impl Fractional {
     pub(crate) fn run<'a, W: Witness>(&'a self, scope: &Scope<'a>, w: &mut W) -> Result<Value<'a>, Failed> {
         match &self.form {
             Form::Prepared { key: Some(rule), table } => {
+                if let (false, Bucketing::V2, Some(table)) = (W::WATCHES, self.bucketing, table)
+                    && let Some(hash) = joined(rule, scope)
+                {
+                    return Ok(table.look_up((Value::Null, 0), Some(bucket_of(hash, table.total)), scope));
+                }
                 let key = rule.run(Some(0), scope, w)?;
                 let Some(table) = table else { return Ok(Value::Null) };
                 // A key that is an array was meant as a share, and goes before the others.
@@ -75,7 +80,14 @@ impl Fractional {
             }
             Form::Prepared { key: None, table } => {
                 let Some(table) = table else { return Ok(Value::Null) };
-                let bucket = self.bucket(self.shorthand(scope), table.total, w);
+                let bucket = if let (false, Bucketing::V2) = (W::WATCHES, self.bucketing) {
+                    let hash = |(flag, user): (&str, &str)| {
+                        Murmur3::default().and(flag.as_bytes()).and(user.as_bytes()).finish()
+                    };
+                    flag_and_user(scope).map(|both| bucket_of(hash(both), table.total))
+                } else {
+                    self.bucket(self.shorthand(scope), table.total, w)
+                };
                 Ok(table.look_up((Value::Null, 0), bucket, scope))
             }
             Form::Computed(args) => match args.arguments(scope, w)? {
@@ -127,14 +139,7 @@ impl Fractional {
 
     /// The flag's key and the user's targeting key, to be hashed.
     fn shorthand<'a>(&self, scope: &Scope<'a>) -> Option<&'a [u8]> {
-        if !scope.data.is_object() {
-            return None;
-        }
-        let flag = scope.known_flag_key();
-        let Value::Str(user) = scope.get("targetingKey") else { return None };
-        if user.is_empty() {
-            return None;
-        }
+        let (flag, user) = flag_and_user(scope)?;
         let mut bytes = BumpVec::with_capacity_in(flag.len() + user.len() + 16, scope.bump);
         match self.bucketing {
             Bucketing::V2 => {
@@ -158,7 +163,7 @@ impl Fractional {
             return None;
         }
         let hash = murmur3(bytes);
-        let bucket = (u64::from(hash) * total) >> 32;
+        let bucket = bucket_of(hash, total);
         if W::WATCHES {
             let key: String = match self.bucketing {
                 Bucketing::V2 => String::from_utf8_lossy(bytes).into_owned(),
@@ -168,6 +173,49 @@ impl Fractional {
         }
         Some(bucket)
     }
+}
+
+/// What is hashed where no key is said; `None` if there is no user.
+#[inline]
+fn flag_and_user<'a>(scope: &Scope<'a>) -> Option<(&'a str, &'a str)> {
+    if !scope.data.is_object() {
+        return None;
+    }
+    match scope.get("targetingKey") {
+        Value::Str(user) if !user.is_empty() => Some((scope.known_flag_key(), user)),
+        _ => None,
+    }
+}
+
+/// The hash of what `cat` of attributes and literals gives, without joining them; `None` where more is to be done.
+#[inline]
+fn joined(key: &Rule, scope: &Scope<'_>) -> Option<u32> {
+    let Rule::Cat(parts) = key else { return None };
+    let Rule::List(parts) = &**parts else { return None };
+    let (mut hash, mut first, mut last) = (Murmur3::default(), None, None);
+    for part in parts {
+        let text = match part {
+            Rule::Literal(Literal::Str(text)) => &**text,
+            Rule::Var(var) => match var.attribute(scope) {
+                Some(Value::Str(text)) => text,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        scope.burn_built(text.len()).ok()?;
+        hash = hash.and(text.as_bytes());
+        first = first.or(text.bytes().next());
+        last = text.bytes().next_back().or(last);
+    }
+    // `cat` trims what several parts make.
+    let plain = |byte: Option<u8>| matches!(byte, Some(b'!'..=b'~'));
+    (parts.len() > 1 && plain(first) && plain(last)).then(|| hash.finish())
+}
+
+/// The bucket of `0..total` that belongs to a hash.
+#[inline]
+fn bucket_of(hash: u32, total: u64) -> u64 {
+    (u64::from(hash) * total) >> 32
 }
 
 /// A share's variant and weight, if it is one.

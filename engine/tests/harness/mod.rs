@@ -92,6 +92,8 @@ impl Served {
             "{key} over attributes looked up one by one"
         );
         assert!(kept.looked_up.get() <= flag.reads(), "{key} looks up more than {}", flag.reads());
+        let watched = flag.resolve(&context, NOW, &bump, &mut Steps::default());
+        assert_eq!(format!("{watched:?}"), format!("{resolution:?}"), "{key} while somebody watches");
         match resolution {
             Ok(resolution) => {
                 let mut body = json!({"reason": resolution.reason.as_str()});
