@@ -3,12 +3,13 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 #![allow(clippy::print_stdout, reason = "figures that are not asserted are printed")]
 
+mod mixed;
 mod served;
 
 use std::time::Duration;
 
 use hoistd::light::Enrichment;
-use serde_json::{Map, Value, json};
+use mixed::document;
 use served::Served;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use store::Store;
@@ -21,33 +22,6 @@ const FLAGS: usize = 10_000;
 const EACH: usize = 916;
 /// How often the document changes; nothing may stay of what it was.
 const CHANGES: usize = 25;
-
-/// Of a hundred flags 60 are static, 25 have a condition and 15 several; hardly two of these are the same.
-fn document(version: usize) -> String {
-    let rule = |at: usize| match at % 20 {
-        0..12 => None,
-        12..17 => Some(
-            json!({"if": [{"ends_with": [{"var": "email"}, format!("@{}.example.com", at % 500)]}, "on", "off"]}),
-        ),
-        _ => Some(json!({"if": [
-            {"and": [{"in": [{"var": "country"}, ["DE", "FR", "US", "GB"]]}, {">=": [{"var": "age"}, at]}]}, "on",
-            {"fractional": [{"cat": [{"var": "$flagd.flagKey"}, {"var": "targetingKey"}]}, ["on", at % 100], ["off", 100 - at % 100]]}
-        ]})),
-    };
-    let flag = |at: usize| {
-        let mut flag =
-            json!({"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off"});
-        if let Some(rule) = rule(at) {
-            flag["targeting"] = rule;
-        }
-        if at == 0 && version % 2 == 1 {
-            flag["defaultVariant"] = json!("on");
-        }
-        (format!("flag-{at}"), flag)
-    };
-    let flags: Map<String, Value> = (0..FLAGS).map(flag).collect();
-    json!({ "flags": flags }).to_string()
-}
 
 fn live() -> usize {
     let all = ALLOCATOR.stats();
@@ -65,7 +39,7 @@ async fn serves(store: &Store, generation: u64) {
 
 #[tokio::test]
 async fn flags_keep_no_more_than_they_did() {
-    let [first, other] = [document(0), document(1)];
+    let [first, other] = [document(FLAGS, 0), document(FLAGS, 1)];
     // Whatever is made once for all is made.
     drop(Served::new(&[("flags.json", "{\"flags\": {}}")], Enrichment::default()).await);
     let before = live();
