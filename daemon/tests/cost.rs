@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says why")]
 
+mod mixed;
 mod served;
 
 use std::time::Duration;
@@ -80,6 +81,7 @@ fn cost(wire: &Wire, request: impl Fn() -> Request<Body>) -> (usize, usize) {
 #[tokio::test]
 async fn nothing_costs_more_than_it_did() {
     a_request().await;
+    a_request_for_a_hundred().await;
     followers_share_one_document().await;
 }
 
@@ -151,6 +153,15 @@ async fn a_request() {
     assert_eq!(seen.as_slice(), known.as_slice(), "(allocations, bytes of the answer's body)");
 }
 
+async fn a_request_for_a_hundred() {
+    let served = Served::new(&[("flags.json", &mixed::document(100, 0))], Enrichment::default()).await;
+    let ofrep = Ofrep::new(served.ask.clone(), served.store.clone(), None, "", served.closing.subscribe());
+    let body = Bytes::from(json!({ "context": context() }).to_string());
+    let path = "/ofrep/v1/evaluate/flags";
+    let seen = cost(&Wire::new(ofrep), || post(path, "application/json", body.clone()));
+    assert_eq!(seen, (14, 8495), "(allocations, bytes of the answer's body)");
+}
+
 /// What each follower of a document costs is its own state, not a copy of the document.
 async fn followers_share_one_document() {
     const FOLLOWERS: usize = 500;
@@ -186,7 +197,7 @@ async fn followers_share_one_document() {
         let answer = service.clone().oneshot(request).await.expect("an answer");
         let mut body = answer.into_body();
         let frame = body.frame().await.expect("a frame").expect("no error").into_data().expect("data");
-        assert!(frame.len() > 100_000, "a document of {} bytes", frame.len());
+        assert_eq!(frame.len(), 196_912, "bytes of a document");
         assert_eq!(*first.get_or_insert(frame.as_ptr()), frame.as_ptr(), "a copy");
         bodies.push((body, frame));
     }
