@@ -78,6 +78,15 @@ impl Daemon {
         assert!(sent.expect("kill runs").success());
     }
 
+    /// A line of its `/proc/PID/status` such as `VmRSS`, in kilobytes.
+    pub fn memory(&self, line: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("a status");
+        let found = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'));
+        let kilobytes = found.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+        kilobytes.unwrap_or_else(|| panic!("no {line} of a process"))
+    }
+
     /// Waits for the end; answers how, and after how long.
     pub fn end(mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
