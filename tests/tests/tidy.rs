@@ -46,7 +46,7 @@ const LAYERS: &[(&str, Option<&[&str]>)] = &[
     ("tests", None),
     ("examples", None),
     ("bench", None),
-    ("bench-instructions", Some(&["hoist-engine"])),
+    ("bench-instructions", Some(&["hoist-engine", "hoist-proto", "hoist-store", "hoistd"])),
 ];
 
 /// What the engine's tree must not hold: time, randomness, identity and I/O are arguments.
@@ -93,7 +93,8 @@ const ENVIRONMENT: &[&str] = &[
 
 /// Where messages of the wire may be named.
 const WIRE: &[&str] = &[
-    // Requests and answers of benchmarks are bytes: these two write them.
+    // Requests and answers of benchmarks are bytes: these write them.
+    "benches/instructions/src/wire.rs",
     "benches/src/workload.rs",
     "benches/src/bin/floor.rs",
     "/convert.rs",
