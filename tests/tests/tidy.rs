@@ -95,7 +95,7 @@ const ENVIRONMENT: &[&str] = &[
 const WIRE: &[&str] = &[
     // Requests and answers of benchmarks are bytes: these write them.
     "benches/instructions/src/wire.rs",
-    "benches/src/workload.rs",
+    "benches/src/workload/",
     "benches/src/bin/floor.rs",
     "/convert.rs",
     "daemon/src/services/",
