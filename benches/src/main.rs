@@ -26,6 +26,7 @@ mod run;
 mod sdk;
 mod series;
 mod server;
+mod streams;
 mod vendor;
 mod workload;
 
