@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Has `h2load` make the load of `serve`; it does not churn
     #[arg(long, global = true)]
     pub(crate) h2load: bool,
+    /// Has `wrk` make the load of `serve` over HTTP/1.1; it does not churn
+    #[arg(long, global = true)]
+    pub(crate) wrk: bool,
     /// Writes what was measured as JSON
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

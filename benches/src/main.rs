@@ -3,7 +3,7 @@
 //! ```text
 //! document (seeded) --> server: hoistd, the floors (bin/floor.rs), peers     each pinned to the first core
 //!                          ^                                   |
-//! workload (bytes ready) --+ load: closed loop, h2load         +-- machine: CPU and memory out of /proc
+//! workload (bytes ready) --+ load: closed loop, h2load, wrk    +-- machine: CPU and memory out of /proc
 //!                          | pace: fixed rate, intended start      |
 //!                          + hostile: what means harm              |
 //! probe (in process: thread CPU, allocations) ---------------------+--> series --> report: text, JSON, Markdown
@@ -15,7 +15,7 @@
 
 mod args;
 mod document;
-mod h2load;
+mod generator;
 mod hostile;
 mod load;
 mod machine;

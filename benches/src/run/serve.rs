@@ -4,24 +4,27 @@ use http::HeaderValue;
 use http::header::IF_NONE_MATCH;
 
 use super::{Flags, contenders};
+use crate::Failure;
 use crate::args::Args;
-use crate::load::{Client, Exchange, closed_loop};
+use crate::generator::Generators;
+use crate::load::{Client, Exchange};
 use crate::report::{Report, Table};
 use crate::server::{Kind, Server};
 use crate::workload::{Workload, matrix, not_modified};
-use crate::{Failure, h2load};
 
 const CPU: &str = "server CPU us/request";
 const WALL: &str = "requests/s (wall)";
 
 pub(super) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
+    let generators = Generators::find(args);
     for workload in matrix()?.iter().filter(|workload| workload.name.contains(&args.only)) {
-        report.take(measure(args, workload).await?);
+        report.take(measure(args, &generators, workload).await?);
     }
     Ok(())
 }
 
-async fn measure(args: &Args, workload: &Workload) -> Result<Table, Failure> {
+async fn measure(args: &Args, generators: &Generators, workload: &Workload) -> Result<Table, Failure> {
+    let generator = generators.of(workload);
     let flags = Flags::new(workload.flags)?;
     let mut servers = Vec::new();
     let floors = workload.floors.iter().copied().map(Kind::Floor);
@@ -33,16 +36,13 @@ async fn measure(args: &Args, workload: &Workload) -> Result<Table, Failure> {
     let mut table = Table::new(workload.name);
     for _ in 0..args.rounds {
         for (server, exchange) in &servers {
-            let seen = if args.h2load && !workload.shape.churn {
-                h2load::closed_loop(server, exchange, workload.shape, args.seconds).await?
-            } else {
-                closed_loop(server, exchange, workload.shape, args.seconds).await?
-            };
+            let seen = generator.run(server, exchange, workload.shape, args.seconds).await?;
             table.add(&server.name, CPU, seen.cpu_micros);
             table.add(&server.name, WALL, seen.per_second);
         }
     }
     table.compare(&servers[0].0.name, CPU);
+    table.note(format!("load: {}", generator.name()));
     Ok(table)
 }
 
