@@ -9,11 +9,13 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::Failure;
+use crate::link::Carrier;
 use crate::server::{Ports, Server};
 use crate::workload::Shape;
 
@@ -25,8 +27,18 @@ const WARM_UP: Duration = Duration::from_millis(200);
 pub(crate) enum Wire {
     /// HTTP/1.1.
     H1,
-    /// HTTP/2 without TLS, by prior knowledge.
+    /// HTTP/2, without TLS by prior knowledge.
     H2,
+}
+
+impl Wire {
+    /// Its name in a TLS handshake.
+    pub(crate) fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::H1 => b"http/1.1",
+            Self::H2 => b"h2",
+        }
+    }
 }
 
 /// Which of a server's ports.
@@ -66,6 +78,8 @@ pub(crate) struct Reply {
 pub(crate) struct Exchange {
     /// The version of HTTP.
     pub(crate) wire: Wire,
+    /// What carries it.
+    pub(crate) carrier: Carrier,
     /// Where it goes.
     pub(crate) port: Port,
     /// The method's path.
@@ -87,11 +101,16 @@ impl Exchange {
         })
     }
 
+    /// Where it goes on one server.
+    pub(crate) fn uri(&self, ports: Ports) -> String {
+        format!("{}://127.0.0.1:{}{}", self.carrier.scheme(), self.port.of(ports), self.path)
+    }
+
     fn request(&self, ports: Ports) -> Result<Request<Full<Bytes>>, Failure> {
         let host = format!("127.0.0.1:{}", self.port.of(ports));
         let (uri, host) = match self.wire {
             Wire::H1 => (self.path.clone(), Some(host)),
-            Wire::H2 => (format!("http://{host}{}", self.path), None),
+            Wire::H2 => (self.uri(ports), None),
         };
         let mut request = Request::post(uri).body(Full::new(self.body.clone()))?;
         request.headers_mut().extend(self.headers.clone());
@@ -112,10 +131,18 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// Opens a connection.
+    /// Opens a connection without TLS.
     pub(crate) async fn connect(wire: Wire, port: u16) -> Result<Self, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
+        Self::over(wire, stream).await
+    }
+
+    /// Begins to speak on a connection that is open.
+    pub(crate) async fn over<S>(wire: Wire, stream: S) -> Result<Self, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let io = TokioIo::new(stream);
         Ok(match wire {
             Wire::H1 => {
@@ -195,7 +222,7 @@ pub(crate) async fn closed_loop(
     shape: Shape,
     time: Duration,
 ) -> Result<Throughput, Failure> {
-    let mut client = Client::connect(exchange.wire, exchange.port.of(server.ports)).await?;
+    let mut client = server.connect(exchange).await?;
     let model = client.ask(exchange, server.ports).await?;
     exchange.verify(&model)?;
     let expected = (model.status, model.body.len());
@@ -204,10 +231,10 @@ pub(crate) async fn closed_loop(
     let mut tasks: JoinSet<Result<(), Failure>> = JoinSet::new();
     let (wire, port) = (exchange.wire, exchange.port.of(server.ports));
     for _ in 0..shape.connections {
-        let client = Client::connect(wire, port).await?;
+        let client = server.connect(exchange).await?;
         let others: Vec<Client> = (1..shape.streams).filter_map(|_| client.stream()).collect();
         for mut client in others.into_iter().chain([client]) {
-            let (request, done) = (request.clone(), Arc::clone(&done));
+            let (request, done, link) = (request.clone(), Arc::clone(&done), Arc::clone(&server.link));
             tasks.spawn(async move {
                 loop {
                     let reply = client.send(request.clone()).await?;
@@ -220,7 +247,7 @@ pub(crate) async fn closed_loop(
                     }
                     done.fetch_add(1, Ordering::Relaxed);
                     if shape.churn {
-                        client = Client::connect(wire, port).await?;
+                        client = link.connect(wire, port).await?;
                     }
                 }
             });

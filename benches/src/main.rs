@@ -17,6 +17,7 @@ mod args;
 mod document;
 mod generator;
 mod hostile;
+mod link;
 mod load;
 mod machine;
 mod pace;

@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::Failure;
-use crate::load::{Client, Exchange};
+use crate::load::Exchange;
 use crate::server::Server;
 
 const CONNECTIONS: usize = 8;
@@ -44,7 +44,7 @@ pub(crate) async fn pace(
 ) -> Result<Latencies, Failure> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        clients.push(Client::connect(exchange.wire, exchange.port.of(server.ports)).await?);
+        clients.push(server.connect(exchange).await?);
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of requests")]
     let many = (f64::from(rate) * time.as_secs_f64()) as u32;

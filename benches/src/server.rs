@@ -4,8 +4,10 @@ use std::env::current_exe;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::link::{Carrier, Link};
 use crate::load::{Client, Exchange};
 use crate::{Failure, machine};
 
@@ -90,13 +92,14 @@ pub(crate) fn beside(name: &str) -> Result<PathBuf, Failure> {
 }
 
 /// A server that runs; killed when dropped.
-#[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     /// How tables call it.
     pub(crate) name: String,
     /// Where it listens. A floor answers everything on one port.
     pub(crate) ports: Ports,
+    /// How it is reached.
+    pub(crate) link: Arc<Link>,
     /// When it was started.
     pub(crate) started: Instant,
 }
@@ -104,8 +107,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server of the document at `flags` and does not wait for it.
     pub(crate) fn spawn(kind: &Kind, flags: &Path) -> Result<Self, Failure> {
-        let mut ports = free_ports()?;
-        let words = kind.command(flags, ports)?;
+        Self::spawn_behind(kind, flags, Carrier::Tcp)
+    }
+
+    /// The same for a server that `carrier` leads to.
+    pub(crate) fn spawn_behind(kind: &Kind, flags: &Path, carrier: Carrier) -> Result<Self, Failure> {
+        let (mut ports, link) = (free_ports()?, Arc::new(Link::new(carrier)?));
+        let mut words = kind.command(flags, ports)?;
+        words.extend(link.options());
+        if matches!(kind, Kind::Hoistd(_)) && carrier == Carrier::Tls {
+            words.extend(["--ofrep-tls", "true"].map(str::to_owned));
+        }
         if matches!(kind, Kind::Floor(_)) {
             ports.ofrep = ports.evaluation;
         }
@@ -120,7 +132,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("{}: {error}", line.join(" ")))?;
-        Ok(Self { child, name: kind.name(), ports, started })
+        Ok(Self { child, name: kind.name(), ports, link, started })
     }
 
     /// Waits for the first right answer to `exchange`, and says how long after the start it came.
@@ -140,9 +152,14 @@ impl Server {
         }
     }
 
+    /// Opens a connection for `exchange`.
+    pub(crate) async fn connect(&self, exchange: &Exchange) -> Result<Client, Failure> {
+        self.link.connect(exchange.wire, exchange.port.of(self.ports)).await
+    }
+
     /// Asks once over a connection of its own.
     pub(crate) async fn ask(&self, exchange: &Exchange) -> Result<(), Failure> {
-        let mut client = Client::connect(exchange.wire, exchange.port.of(self.ports)).await?;
+        let mut client = self.connect(exchange).await?;
         exchange.verify(&client.ask(exchange, self.ports).await?)
     }
 

@@ -1,4 +1,5 @@
-//! Servers that do nothing, to show what the wire alone costs: `floor tonic PORT`, `floor hyper PORT`.
+//! Servers that do nothing, to show what the wire alone costs: `floor tonic PORT`, `floor hyper PORT`; with flagd's
+//! options for it behind TLS or a unix socket.
 //!
 //! Each runs on one thread. `tonic` decodes the request as any generated server does, context included, and answers `on`.
 //! `hyper` reads the bytes of the request and answers ready ones, gRPC or JSON by what it was asked.
@@ -6,7 +7,9 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -18,7 +21,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 /// Answers without looking.
@@ -28,6 +35,15 @@ struct Args {
     kind: Kind,
     /// Where to listen on loopback
     port: u16,
+    /// A unix socket in place of the port
+    #[arg(long)]
+    socket_path: Option<PathBuf>,
+    /// TLS certificate (PEM)
+    #[arg(long, requires = "server_key_path")]
+    server_cert_path: Option<PathBuf>,
+    /// TLS key (PEM)
+    #[arg(long, requires = "server_cert_path")]
+    server_key_path: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -38,16 +54,43 @@ enum Kind {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
-    let listener = TcpListener::bind(("127.0.0.1", args.port)).await?;
+    let Args { kind, port, socket_path, server_cert_path, server_key_path } = Args::parse();
+    if let Some(path) = socket_path {
+        let listener = UnixListener::bind(path)?;
+        loop {
+            tokio::spawn(serve(kind, listener.accept().await?.0));
+        }
+    }
+    let tls = server_cert_path.zip(server_key_path).map(|pair| acceptor(&pair)).transpose()?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(serve(args.kind, stream));
+        let Some(tls) = tls.clone() else {
+            tokio::spawn(serve(kind, stream));
+            continue;
+        };
+        tokio::spawn(async move {
+            // A client that breaks the handshake off shows it itself.
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(kind, stream).await;
+            }
+        });
     }
 }
 
-async fn serve(kind: Kind, stream: TcpStream) {
+fn acceptor((certificate, key): &(PathBuf, PathBuf)) -> Result<TlsAcceptor, Box<dyn Error>> {
+    let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
+    let mut settings =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+    settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(settings)))
+}
+
+async fn serve(kind: Kind, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let (server, io) = (auto::Builder::new(TokioExecutor::new()), TokioIo::new(stream));
     // A client that hangs up has got what it wanted.
     let _ = match kind {

@@ -30,7 +30,10 @@ pub(super) async fn run(
     for (name, value) in &exchange.headers {
         command.args(["--header", &format!("{name}: {}", value.to_str()?)]);
     }
-    command.arg(format!("http://127.0.0.1:{}{}", exchange.port.of(server.ports), exchange.path));
+    if let Some(socket) = server.link.socket() {
+        command.args(["--base-uri", &format!("unix:{}", socket.display())]);
+    }
+    command.arg(exchange.uri(server.ports));
     let driven = Driven::by(command, server).await?;
     let counts = ["succeeded", "failed", "errored"].map(|word| driven.number("requests:", word));
     match (driven.number("finished in", "req/s"), counts) {

@@ -23,7 +23,7 @@ pub(super) async fn run(
     let mut command = Command::new("wrk");
     command.args(["--threads", "1", "--timeout", "60s", "--duration", &time.as_secs().max(1).to_string()]);
     command.args(["--connections", &shape.connections.to_string(), "--script"]).arg(script.path());
-    command.arg(format!("http://127.0.0.1:{}{}", exchange.port.of(server.ports), exchange.path));
+    command.arg(exchange.uri(server.ports));
     let driven = Driven::by(command, server).await?;
     let wrong = ["Socket errors", "Non-2xx"].iter().any(|error| driven.said.contains(error));
     match (driven.number("  ", "requests"), per_second(&driven.said)) {

@@ -7,7 +7,7 @@ use super::{Flags, contenders};
 use crate::Failure;
 use crate::args::Args;
 use crate::generator::Generators;
-use crate::load::{Client, Exchange};
+use crate::load::Exchange;
 use crate::report::{Report, Table};
 use crate::server::{Kind, Server};
 use crate::workload::{Workload, matrix, not_modified};
@@ -29,7 +29,7 @@ async fn measure(args: &Args, generators: &Generators, workload: &Workload) -> R
     let mut servers = Vec::new();
     let floors = workload.floors.iter().copied().map(Kind::Floor);
     for kind in contenders(args)?.into_iter().chain(floors) {
-        let mut server = Server::spawn(&kind, &flags.path())?;
+        let mut server = Server::spawn_behind(&kind, &flags.path(), workload.exchange.carrier)?;
         let exchange = prepare(&mut server, workload).await?;
         servers.push((server, exchange));
     }
@@ -53,7 +53,7 @@ async fn prepare(server: &mut Server, workload: &Workload) -> Result<Exchange, F
     if !workload.conditional {
         return Ok(exchange);
     }
-    let mut client = Client::connect(exchange.wire, exchange.port.of(server.ports)).await?;
+    let mut client = server.connect(&exchange).await?;
     let etag = client.ask(&exchange, server.ports).await?.headers.get("etag").cloned();
     let etag: HeaderValue = etag.ok_or_else(|| format!("{}: no ETag in its answer", server.name))?;
     exchange.headers.insert(IF_NONE_MATCH, etag);

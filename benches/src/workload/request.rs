@@ -7,6 +7,7 @@ use proto::flagd::evaluation::{v1, v2};
 use serde_json::{Value, json};
 
 use super::answer;
+use crate::link::Carrier;
 use crate::load::{Exchange, Port, Wire};
 use crate::{Failure, five};
 
@@ -52,6 +53,7 @@ fn resolve(version: Version, flag: &str, context: Value) -> Result<Exchange, Fai
     };
     Ok(Exchange {
         wire: Wire::H2,
+        carrier: Carrier::Tcp,
         port: Port::Evaluation,
         path: path.to_owned(),
         headers: headers(&[("content-type", "application/grpc"), ("te", "trailers")]),
@@ -113,6 +115,7 @@ pub(super) fn bulk() -> Result<Exchange, Failure> {
 fn json_post(wire: Wire, body: &Value) -> Result<Exchange, Failure> {
     Ok(Exchange {
         wire,
+        carrier: Carrier::Tcp,
         port: Port::Ofrep,
         path: String::new(),
         headers: headers(&[("content-type", "application/json")]),
