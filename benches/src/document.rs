@@ -3,31 +3,56 @@
 use serde_json::{Value, json};
 
 use crate::five;
+use crate::rule::{self, Rule};
 
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const COUNTRIES: &[&str] = &["DE", "FR", "US", "GB", "IN", "BR", "JP", "SE", "PL", "NL", "ES", "IT"];
 
-/// A document of `flags` flags, the five of every benchmark among them; `version` decides what `R1` answers, and nothing else.
-pub(crate) fn document(flags: usize, version: u64) -> String {
-    let mut chance = Chance(SEED);
-    let mut all = serde_json::Map::new();
-    for at in 0..flags.saturating_sub(five::rules().len()) {
-        let share = chance.below(100);
-        let rule = match share {
-            0..60 => None,
-            60..85 => Some(condition(&mut chance)),
-            _ => Some(complex(&mut chance)),
-        };
-        all.insert(format!("{}-{at}", ["checkout", "search", "billing", "profile"][at % 4]), flag(rule));
+/// What a document holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Document {
+    /// How many flags, the five of every benchmark among them.
+    pub(crate) flags: usize,
+    /// The rule of one flag more.
+    pub(crate) rule: Option<Rule>,
+}
+
+impl Document {
+    /// `flags` flags, no rule more.
+    pub(crate) fn of(flags: usize) -> Self {
+        Self { flags, rule: None }
     }
-    for (name, rule) in five::rules() {
-        let mut flag = flag(rule);
-        if name == "R1" && version % 2 == 1 {
-            flag["defaultVariant"] = json!("on");
+
+    /// Its text; `version` decides what `R1` answers, and nothing else.
+    pub(crate) fn text(self, version: u64) -> String {
+        let mut chance = Chance(SEED);
+        let mut all = serde_json::Map::new();
+        for at in 0..self.flags.saturating_sub(five::rules().len()) {
+            let share = chance.below(100);
+            let rule = match share {
+                0..60 => None,
+                _ if self.rule == Some(Rule::Shared) => Some(Rule::Shared.targeting()),
+                60..85 => Some(condition(&mut chance)),
+                _ => Some(complex(&mut chance)),
+            };
+            all.insert(format!("{}-{at}", ["checkout", "search", "billing", "profile"][at % 4]), flag(rule));
         }
-        all.insert(name.to_owned(), flag);
+        for (name, rule) in five::rules() {
+            let mut flag = flag(rule);
+            if name == "R1" && version % 2 == 1 {
+                flag["defaultVariant"] = json!("on");
+            }
+            all.insert(name.to_owned(), flag);
+        }
+        if let Some(rule) = self.rule {
+            all.insert(rule::KEY.to_owned(), flag(Some(rule.targeting())));
+        }
+        let mut document = json!({ "flags": all });
+        if let Some(evaluators) = self.rule.and_then(Rule::evaluators) {
+            document["$evaluators"] = evaluators;
+        }
+        document.to_string()
     }
-    json!({ "flags": all }).to_string()
 }
 
 fn flag(rule: Option<Value>) -> Value {
@@ -83,12 +108,12 @@ impl Chance {
 
 #[cfg(test)]
 mod tests {
-    use super::document;
+    use super::Document;
 
     #[test]
     fn the_shares_are_as_promised() {
-        let text = document(10_000, 1);
-        assert_eq!(text, document(10_000, 1));
+        let text = Document::of(10_000).text(1);
+        assert_eq!(text, Document::of(10_000).text(1));
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         let flags = document["flags"].as_object().unwrap();
         assert_eq!(flags.len(), 10_000);

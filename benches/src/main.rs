@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! document (seeded) --> server: hoistd, the floors (bin/floor.rs), peers     each pinned to the first core
-//!                          ^                                   |
+//!     link (TCP, TLS, unix) ^   beside: rewrites, idle streams  |
 //! workload (bytes ready) --+ load: closed loop, h2load, wrk    +-- machine: CPU and memory out of /proc
 //!                          | pace: fixed rate, intended start      |
 //!                          + hostile: what means harm              |
@@ -14,6 +14,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tool that prints what it measured")]
 
 mod args;
+mod beside;
 mod document;
 mod generator;
 mod hostile;
@@ -23,6 +24,7 @@ mod machine;
 mod pace;
 mod probe;
 mod report;
+mod rule;
 mod run;
 mod sdk;
 mod series;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 use crate::args::{Args, What};
-use crate::document;
+use crate::document::Document;
 use crate::report::Report;
 use crate::server::Kind;
 
@@ -39,20 +39,30 @@ fn contenders(args: &Args) -> Result<Vec<Kind>, Failure> {
 }
 
 /// A folder with one flag file.
-struct Flags {
+pub(crate) struct Flags {
     folder: tempfile::TempDir,
-    flags: usize,
+    document: Document,
 }
 
 impl Flags {
     fn new(flags: usize) -> Result<Self, Failure> {
-        let new = Self { folder: tempfile::tempdir()?, flags };
+        Self::of(Document::of(flags))
+    }
+
+    fn of(document: Document) -> Result<Self, Failure> {
+        let new = Self { folder: tempfile::tempdir()?, document };
         new.write(0)?;
         Ok(new)
     }
 
-    fn path(&self) -> PathBuf {
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("flags.json")
+    }
+
+    /// What its `version` says.
+    pub(crate) fn text(&self, version: u64) -> String {
+        self.document.text(version)
     }
 
     /// Replaces the file as careful writers do: whole, by a rename. The next `version` differs in one flag, `R1`.
@@ -63,7 +73,7 @@ impl Flags {
 
     /// Writes the next version beside the file.
     fn prepare(&self, version: u64) -> Result<(), Failure> {
-        fs::write(self.next(), document::document(self.flags, version))?;
+        fs::write(self.next(), self.text(version))?;
         Ok(())
     }
 

@@ -5,7 +5,6 @@ use prost::Message;
 use proto::flagd::evaluation::{v1, v2};
 use serde_json::{Value, json};
 
-use super::BULK;
 use crate::load::Reply;
 
 fn message(reply: &Reply) -> Result<&[u8], String> {
@@ -71,9 +70,9 @@ pub(super) fn json_off(reply: &Reply) -> Result<(), String> {
     expect(&(&answer["value"], &answer["variant"]), &(&json!(false), &json!("off")))
 }
 
-pub(super) fn bulk_of_all(reply: &Reply) -> Result<(), String> {
+pub(super) fn bulk_of<const FLAGS: usize>(reply: &Reply) -> Result<(), String> {
     let answer = parsed(reply)?;
-    expect(&answer["flags"].as_array().map(Vec::len), &Some(BULK))
+    expect(&answer["flags"].as_array().map(Vec::len), &Some(FLAGS))
 }
 
 /// That the client has it already.

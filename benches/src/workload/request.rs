@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::answer;
 use crate::link::Carrier;
-use crate::load::{Exchange, Port, Wire};
+use crate::load::{Exchange, Port, Reply, Wire};
+use crate::rule::{self, Rule};
 use crate::{Failure, five};
 
 /// The version of the evaluation protocol.
@@ -25,13 +26,22 @@ pub(crate) fn grpc(version: Version, flag: &str) -> Result<Exchange, Failure> {
     resolve(version, flag, five::context())
 }
 
-/// The same with ninety attributes more.
-pub(super) fn wide() -> Result<Exchange, Failure> {
+/// The same with so many attributes in all.
+pub(super) fn wide(attributes: usize) -> Result<Exchange, Failure> {
     let mut context = five::context();
-    for at in 0..90 {
+    for at in 10..attributes {
         context[format!("attribute-{at}")] = json!(format!("value-{at}"));
     }
     resolve(Version::V1, "R2", context)
+}
+
+/// The flag that has `rule`.
+pub(super) fn extra(rule: Rule) -> Result<Exchange, Failure> {
+    let mut exchange = resolve(Version::V1, rule::KEY, rule.context())?;
+    if rule == Rule::EightShares {
+        exchange.check = answer::resolved_some;
+    }
+    Ok(exchange)
 }
 
 fn resolve(version: Version, flag: &str, context: Value) -> Result<Exchange, Failure> {
@@ -80,8 +90,9 @@ pub(super) fn web(wire: Wire) -> Result<Exchange, Failure> {
     Ok(exchange)
 }
 
-pub(super) fn connect_protobuf() -> Result<Exchange, Failure> {
+pub(super) fn connect_protobuf(wire: Wire) -> Result<Exchange, Failure> {
     let mut exchange = grpc(Version::V1, "R2")?;
+    exchange.wire = wire;
     exchange.headers = headers(&[("content-type", "application/proto")]);
     exchange.body = exchange.body.slice(5..);
     exchange.check = answer::bare_on;
@@ -105,10 +116,11 @@ pub(crate) fn single(flag: &str) -> Result<Exchange, Failure> {
     Ok(exchange)
 }
 
-pub(super) fn bulk() -> Result<Exchange, Failure> {
+/// All flags over OFREP.
+pub(super) fn bulk(check: fn(&Reply) -> Result<(), String>) -> Result<Exchange, Failure> {
     let mut exchange = json_post(Wire::H1, &json!({"context": five::context()}))?;
     "/ofrep/v1/evaluate/flags".clone_into(&mut exchange.path);
-    exchange.check = answer::bulk_of_all;
+    exchange.check = check;
     Ok(exchange)
 }
 
