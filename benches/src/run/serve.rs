@@ -111,7 +111,7 @@ impl Contestant {
         let name = &self.server.name;
         table.add(name, CPU, seen.cpu_micros);
         table.add(name, WALL, seen.per_second);
-        if workload.beside == Beside::Rewrites {
+        if workload.beside == Beside::Rewrites && before > 0 {
             #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
             let changes = (self.going.arrived() - before) as f64;
             table.add(name, CHANGES, changes / begun.elapsed().as_secs_f64());
