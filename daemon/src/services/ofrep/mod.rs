@@ -14,6 +14,7 @@ mod events;
 mod route;
 mod tag;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::future::Future;
@@ -238,7 +239,7 @@ impl Shared {
 
     fn events(&self, head: &Parts) -> Response<Body> {
         let wish = Wish::read(head.uri.query().unwrap_or_default());
-        let selector = wish.selector.unwrap_or_else(|| selector(&head.headers));
+        let selector = wish.selector.unwrap_or_else(|| selector(&head.headers).into_owned());
         if let Err(error) = Selector::parse(&selector) {
             return Refusal::from(error).response(None);
         }
@@ -329,11 +330,8 @@ fn light<'r>(body: &'r str, headers: &'r HeaderMap) -> Result<Light<'r>, Refusal
     Ok(Light { body, headers: Some(headers) })
 }
 
-fn selector(headers: &HeaderMap) -> String {
-    headers
-        .get(SELECTOR)
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        .unwrap_or_default()
+fn selector(headers: &HeaderMap) -> Cow<'_, str> {
+    headers.get(SELECTOR).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default()
 }
 
 /// The selector as a client would write it.
