@@ -43,12 +43,26 @@ fn event(client: &mut Client) -> (u8, Value) {
 fn it_follows_a_file_and_says_goodbye() {
     let directory = tempfile::tempdir().expect("a directory");
     let (_, uri) = flags(directory.path(), "on");
-    let mut daemon = Daemon::start(&["-f", &uri], "ready");
+    follows(directory.path(), Daemon::start(&["-f", &uri], "ready"));
+}
+
+/// One core is served by another runtime.
+#[test]
+fn it_does_so_on_one_core_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_, uri) = flags(directory.path(), "on");
+    match Daemon::start_on_one_core(&["-f", &uri], "ready") {
+        Some(daemon) => follows(directory.path(), daemon),
+        None => println!("skipped: no taskset"),
+    }
+}
+
+fn follows(directory: &Path, mut daemon: Daemon) {
     let mut stream = listen(&daemon);
     assert_eq!(event(&mut stream), (0, json!({"type": "provider_ready", "data": {}})));
     let (status, _) = daemon.client("management").post("/readyz", &Value::Null);
     assert_eq!(status, 200);
-    flags(directory.path(), "off");
+    flags(directory, "off");
     let change = json!({"type": "configuration_change", "data": {"flags": {"f": {"type": "update"}}}});
     assert_eq!(event(&mut stream), (0, change));
     let path = "/flagd.evaluation.v2.Service/ResolveBoolean";

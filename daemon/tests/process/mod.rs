@@ -14,6 +14,9 @@ use serde_json::Value;
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// `hoistd start` on free ports, with a log that can be read.
+const FREE: &[&str] = &["start", "-p", "0", "-m", "0", "-g", "0", "-r", "0", "--log-format", "json"];
+
 /// A running daemon on free ports; killed when dropped.
 pub struct Daemon {
     child: Child,
@@ -25,20 +28,27 @@ pub struct Daemon {
 impl Daemon {
     /// Starts `hoistd start` with `words` and waits for the log line that begins with `until`.
     pub fn start(words: &[&str], until: &str) -> Self {
-        let free = ["start", "-p", "0", "-m", "0", "-g", "0", "-r", "0", "--log-format", "json"];
-        Self::launch(&[&free[..], words].concat(), &[], until)
+        Self::launch(&[FREE, words].concat(), &[], until)
+    }
+
+    /// The same where the process has one core to itself; `None` if there is nothing that could give it one.
+    pub fn start_on_one_core(words: &[&str], until: &str) -> Option<Self> {
+        Command::new("taskset").arg("--version").output().ok()?;
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0", env!("CARGO_BIN_EXE_hoistd")]).args(FREE).args(words);
+        Some(Self::of(command, until))
     }
 
     /// Starts `hoistd` with `words`, which have it log JSON, and waits for the log line that begins with `until`.
     pub fn launch(words: &[&str], environment: &[(&str, &str)], until: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hoistd"))
-            .args(words)
-            .env_clear()
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("hoistd runs");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hoistd"));
+        command.args(words).env_clear().envs(environment.iter().copied());
+        Self::of(command, until)
+    }
+
+    fn of(mut command: Command, until: &str) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("hoistd runs");
         let (lines, log) = channel();
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         std::thread::spawn(move || {
