@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -333,6 +335,34 @@ async fn tls_follows_its_files() {
     fresh.abort();
 }
 
+/// OpenSSL made such certificates by default until 3.2, and takes them as a client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_the_first_version_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |words: &str, input: &str| {
+        let mut command = Command::new("openssl");
+        command.args(words.split(' ')).current_dir(folder.path()).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        child.stdin.take().unwrap().write_all(input.as_bytes()).ok()?;
+        let output = child.wait_with_output().unwrap();
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let made =
+        openssl("req -new -newkey rsa:2048 -nodes -keyout tls.key -subj /CN=localhost -out request", "")
+            .and_then(|_| openssl("x509 -req -in request -signkey tls.key -days 2 -out tls.crt", ""))
+            .and_then(|_| openssl("x509 -in tls.crt -noout -text", ""));
+    if !made.is_some_and(|text| text.contains("Version: 1 ")) {
+        println!("skipped: no openssl that makes certificates of X.509 v1");
+        return;
+    }
+    let loaded = Certificate::load(&folder.path().join("tls.crt"), &folder.path().join("tls.key")).unwrap();
+    let served = serve(Endpoint { tls: Some(loaded), ..endpoint(Address::Port(0)) }).await;
+    let ask =
+        format!("s_client -quiet -verify_return_error -CAfile tls.crt -connect 127.0.0.1:{}", served.port);
+    let answer = openssl(&ask, "GET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(answer.ends_with("HTTP/1.1 /a "), "{answer}");
+}
+
 #[test]
 fn a_bad_pair_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -347,4 +377,6 @@ fn a_bad_pair_is_named() {
     assert!(said("a.crt", "a.crt").contains("a.crt holds no unencrypted private key"));
     let mixed = said("a.crt", "b.key");
     assert!(mixed.contains("a.crt") && mixed.contains("b.key"), "{mixed}");
+    std::fs::write(path("no.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    assert!(said("no.crt", "a.key").contains("no.crt"));
 }

@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
+use rustls::{Error, InconsistentKeys};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -180,9 +181,22 @@ impl Files {
         }
         let key =
             PrivateKeyDer::from_pem_slice(key).map_err(|_| content(&self.key, "unencrypted private key"))?;
-        CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|reason| {
-            CertificateError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), reason }
-        })
+        let unfit = |reason| CertificateError::Pair {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            reason,
+        };
+        let key = ring::default_provider().key_provider.load_private_key(key).map_err(unfit)?;
+        let pair = CertifiedKey::new(chain, key);
+        match pair.keys_match() {
+            // A certificate that rustls would not take as a client, such as one of X.509 v1, is for clients to judge.
+            Ok(())
+            | Err(
+                Error::InconsistentKeys(InconsistentKeys::Unknown)
+                | Error::InvalidCertificate(rustls::CertificateError::Other(_)),
+            ) => Ok(pair),
+            Err(reason) => Err(unfit(reason)),
+        }
     }
 }
 
