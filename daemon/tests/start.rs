@@ -46,7 +46,7 @@ fn it_follows_a_file_and_says_goodbye() {
     follows(directory.path(), Daemon::start(&["-f", &uri], "ready"));
 }
 
-/// One core is served by another runtime.
+/// As in a container that has no more.
 #[test]
 fn it_does_so_on_one_core_too() {
     let directory = tempfile::tempdir().expect("a directory");

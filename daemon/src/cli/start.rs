@@ -78,21 +78,13 @@ pub fn run(args: &StartArgs, environment: &Environment) -> Result<(), StartError
 /// # Errors
 /// As [`run`].
 pub fn run_with(config: Config, sources: Vec<(Origin, Box<dyn Source>)>) -> Result<(), StartError> {
-    let runtime = runtime()?;
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
     let export = Export::start(&config, &runtime)?;
     greet(&config);
     let ended = runtime.block_on(live(config, sources));
     export.stop();
     leave(runtime);
     ended
-}
-
-/// One core is served by one thread, which spares every request the way from thread to thread; several cores share
-/// everything, so that one busy connection does not stay on one of them (docs/performance.md).
-fn runtime() -> io::Result<Runtime> {
-    let alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
-    let mut builder = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    builder.enable_all().build()
 }
 
 /// The traces that are sent away while the daemon lives.
