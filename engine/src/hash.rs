@@ -13,12 +13,6 @@ pub(crate) struct Murmur3 {
     length: u32,
 }
 
-/// The hash of one text.
-#[inline]
-pub(crate) fn murmur3(bytes: &[u8]) -> u32 {
-    Murmur3::default().and(bytes).finish()
-}
-
 impl Murmur3 {
     /// The hash with `bytes` after what was there before.
     #[inline]
@@ -65,7 +59,11 @@ fn mix(word: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Murmur3, murmur3};
+    use super::Murmur3;
+
+    fn murmur3(bytes: &[u8]) -> u32 {
+        Murmur3::default().and(bytes).finish()
+    }
 
     /// Contract 7.3, "Hash vectors".
     #[test]

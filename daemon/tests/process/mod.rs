@@ -35,7 +35,7 @@ impl Daemon {
     pub fn start_on_one_core(words: &[&str], until: &str) -> Option<Self> {
         Command::new("taskset").arg("--version").output().ok()?;
         let mut command = Command::new("taskset");
-        command.args(["-c", "0", env!("CARGO_BIN_EXE_hoistd")]).args(FREE).args(words);
+        command.args(["-c", "0", env!("CARGO_BIN_EXE_hoistd")]).args(FREE).args(words).env_clear();
         Some(Self::of(command, until))
     }
 

@@ -2,7 +2,7 @@
 
 use bumpalo::collections::Vec as BumpVec;
 
-use crate::hash::{Murmur3, murmur3};
+use crate::hash::Murmur3;
 use crate::rule::{Failed, Literal, Rule, Scope, cbor};
 use crate::value::Value;
 use crate::witness::{Bucket, Witness};
@@ -80,14 +80,7 @@ impl Fractional {
             }
             Form::Prepared { key: None, table } => {
                 let Some(table) = table else { return Ok(Value::Null) };
-                let bucket = if let (false, Bucketing::V2) = (W::WATCHES, self.bucketing) {
-                    let hash = |(flag, user): (&str, &str)| {
-                        Murmur3::default().and(flag.as_bytes()).and(user.as_bytes()).finish()
-                    };
-                    flag_and_user(scope).map(|both| bucket_of(hash(both), table.total))
-                } else {
-                    self.bucket(self.shorthand(scope), table.total, w)
-                };
+                let bucket = self.bucket(self.shorthand(scope), table.total, w);
                 Ok(table.look_up((Value::Null, 0), bucket, scope))
             }
             Form::Computed(args) => match args.arguments(scope, w)? {
@@ -122,51 +115,56 @@ impl Fractional {
         })
     }
 
-    /// The bytes to hash for the first argument. An array there is a share, and leaves the key open.
+    /// What to hash for the first argument. An array there is a share, and leaves the key open.
     #[inline]
-    fn hashed<'a>(&self, first: Value<'a>, scope: &Scope<'a>) -> Option<&'a [u8]> {
+    fn hashed<'a>(&self, first: Value<'a>, scope: &Scope<'a>) -> Option<Hashed<'a>> {
         match (self.bucketing, first) {
-            (Bucketing::V2, Value::Str(text)) => scope.data.is_object().then_some(text.as_bytes()),
+            (Bucketing::V2, Value::Str(text)) => scope.data.is_object().then_some([text.as_bytes(), &[]]),
             (_, Value::List(_)) | (Bucketing::V2, Value::Null) => self.shorthand(scope),
             (Bucketing::V2, _) | (Bucketing::V3, Value::Null) => None,
             (Bucketing::V3, value) => {
                 let mut bytes = BumpVec::new_in(scope.bump);
                 cbor::encode(value, scope.bump, &mut bytes).ok()?;
-                scope.data.is_object().then_some(bytes.into_bump_slice())
+                scope.data.is_object().then_some([bytes.into_bump_slice(), &[]])
             }
         }
     }
 
-    /// The flag's key and the user's targeting key, to be hashed.
-    fn shorthand<'a>(&self, scope: &Scope<'a>) -> Option<&'a [u8]> {
-        let (flag, user) = flag_and_user(scope)?;
-        let mut bytes = BumpVec::with_capacity_in(flag.len() + user.len() + 16, scope.bump);
+    /// The flag's key and the user's targeting key, to be hashed; `None` if there is no user.
+    fn shorthand<'a>(&self, scope: &Scope<'a>) -> Option<Hashed<'a>> {
+        if !scope.data.is_object() {
+            return None;
+        }
+        let flag = scope.known_flag_key();
+        let Value::Str(user) = scope.get("targetingKey") else { return None };
+        if user.is_empty() {
+            return None;
+        }
         match self.bucketing {
-            Bucketing::V2 => {
-                bytes.extend_from_slice_copy(flag.as_bytes());
-                bytes.extend_from_slice_copy(user.as_bytes());
-            }
+            Bucketing::V2 => Some([flag.as_bytes(), user.as_bytes()]),
             Bucketing::V3 => {
+                let mut bytes = BumpVec::with_capacity_in(flag.len() + user.len() + 16, scope.bump);
                 cbor::array(2, &mut bytes);
                 cbor::text(flag, &mut bytes);
                 cbor::text(user, &mut bytes);
+                Some([bytes.into_bump_slice(), &[]])
             }
         }
-        Some(bytes.into_bump_slice())
     }
 
-    /// The bucket of `0..total` that the bytes fall into.
+    /// The bucket of `0..total` that falls to what is hashed.
     #[inline]
-    fn bucket<W: Witness>(&self, hashed: Option<&[u8]>, total: u64, w: &mut W) -> Option<u64> {
-        let bytes = hashed?;
+    fn bucket<W: Witness>(&self, hashed: Option<Hashed<'_>>, total: u64, w: &mut W) -> Option<u64> {
+        let [first, second] = hashed?;
         if total == 0 || total > MOST {
             return None;
         }
-        let hash = murmur3(bytes);
+        let hash = Murmur3::default().and(first).and(second).finish();
         let bucket = bucket_of(hash, total);
         if W::WATCHES {
+            let bytes = [first, second].concat();
             let key: String = match self.bucketing {
-                Bucketing::V2 => String::from_utf8_lossy(bytes).into_owned(),
+                Bucketing::V2 => String::from_utf8_lossy(&bytes).into_owned(),
                 Bucketing::V3 => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             };
             w.bucket(Bucket { key: &key, hash, bucket, total });
@@ -175,17 +173,8 @@ impl Fractional {
     }
 }
 
-/// What is hashed where no key is said; `None` if there is no user.
-#[inline]
-fn flag_and_user<'a>(scope: &Scope<'a>) -> Option<(&'a str, &'a str)> {
-    if !scope.data.is_object() {
-        return None;
-    }
-    match scope.get("targetingKey") {
-        Value::Str(user) if !user.is_empty() => Some((scope.known_flag_key(), user)),
-        _ => None,
-    }
-}
+/// Two byte strings that are hashed as one; mostly the second is empty.
+type Hashed<'a> = [&'a [u8]; 2];
 
 /// The hash of what `cat` of attributes and literals gives, without joining them; `None` where more is to be done.
 #[inline]
