@@ -108,6 +108,22 @@ async fn speaks_http2_by_prior_knowledge_unless_told_not_to() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
 }
 
+/// docs/compatibility.md: keepalive is for clients to choose.
+#[tokio::test]
+async fn nobody_is_sent_away_for_pinging() {
+    let served = serve(endpoint(Address::Port(0))).await;
+    let (mut send, mut connection) = h2::client::handshake(connect(served.port).await).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    let connection = tokio::spawn(connection);
+    for _ in 0..50 {
+        pings.ping(h2::Ping::opaque()).await.unwrap();
+    }
+    let request = Request::get("http://localhost/a").body(()).unwrap();
+    let (answer, _) = send.send_request(request, true).unwrap();
+    assert_eq!(whole(answer.await.unwrap().into_body()).await, "HTTP/2.0 /a ");
+    connection.abort();
+}
+
 #[tokio::test]
 async fn upgrades_to_http2_and_answers_the_first_request_there() {
     let served = serve(endpoint(Address::Port(0))).await;

@@ -93,12 +93,12 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "DURATION",
         "30s",
-        "Shortest time between keepalive pings of a sync client",
+        "Accepted as flagd's, and ignored: no sync client is sent away for pinging too often",
     ),
     switch(
         "keep-alive-permit-without-stream",
         "true",
-        "Allow keepalive pings on the sync port without a stream",
+        "Accepted as flagd's, and ignored: pings without a stream are always allowed",
     ),
     map("sync-provider-args", None, "KEY=VALUE", "Accepted from the OpenFeature Operator, and ignored"),
     own(
