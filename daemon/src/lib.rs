@@ -11,5 +11,6 @@ pub mod listen;
 pub mod log;
 pub mod serve;
 pub mod services;
+mod shelf;
 pub mod sources;
 pub mod telemetry;

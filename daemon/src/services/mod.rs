@@ -12,6 +12,6 @@ mod grpc;
 pub mod management;
 pub mod ofrep;
 pub mod proxy;
-mod replies;
+pub(crate) mod replies;
 pub mod sync;
 pub mod unleash;

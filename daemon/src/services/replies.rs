@@ -1,7 +1,7 @@
 //! Replies that are written once for a flag, a variant and a reason, and then given again.
 //!
-//! They hang on the flag that they are about and go with it, so that no new definition ever meets an old reply. What else
-//! an answer may say, its own metadata or a selector's, is written anew each time.
+//! They are kept with the flag that they are about. What else an answer may say, its own metadata or a selector's, is written
+//! anew each time.
 
 use std::any::TypeId;
 use std::sync::{Arc, OnceLock};
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use engine::{Reason, Resolution};
 
 use crate::ask::Outcome;
+use crate::shelf::{self, Chain, Shelf};
 
 /// A longer reply, in bytes, is written anew: it is mostly the value, which the flag holds already.
 const LONGEST: usize = 4 << 10;
@@ -41,27 +42,16 @@ impl Reply {
 /// Where the reply to a question is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'f> {
-    replies: &'f Replies,
+    replies: &'f Chain<About, Arc<Reply>>,
     about: About,
 }
 
 /// What decides a reply of a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct About {
+pub(crate) struct About {
     form: TypeId,
     variant: Option<usize>,
     reason: Reason,
-}
-
-/// The replies of a flag, the oldest first. Reading takes no lock.
-#[derive(Debug, Default)]
-struct Replies(OnceLock<Box<Link>>);
-
-#[derive(Debug)]
-struct Link {
-    about: About,
-    reply: Arc<Reply>,
-    next: Replies,
 }
 
 /// The place of the reply that says `outcome` in the form that `Form` stands for; `None` if it says more than the flag, the
@@ -77,42 +67,26 @@ pub(super) fn place<'f, Form: 'static>(outcome: &Outcome<'f>, reflected: Option<
         return None;
     }
     let variant = match variant {
-        // A variant of a vendor's rules, made for the type that was asked for, is none of the flag's.
-        Some(variant) => Some(flag.variants().iter().position(|own| std::ptr::eq(own, variant))?),
+        Some(variant) => Some(shelf::position(flag, variant)?),
         None => None,
     };
     let about = About { form: TypeId::of::<Form>(), variant, reason };
-    Some(Place { replies: flag.shelved(Replies::default)?, about })
+    Some(Place { replies: &Shelf::of(flag)?.replies, about })
 }
 
 impl<'f> Place<'f> {
     /// The reply, if it was written before.
     pub(super) fn reply(self) -> Option<&'f Arc<Reply>> {
-        self.replies.links().find(|link| link.about == self.about).map(|link| &link.reply)
+        self.replies.find(&self.about)
     }
 
     /// Keeps the reply for the next time.
     pub(super) fn keep(self, bytes: &[u8]) {
-        if bytes.len() > LONGEST || self.replies.links().count() >= MOST {
+        if bytes.len() > LONGEST {
             return;
         }
-        let reply = Arc::new(Reply { bytes: Bytes::copy_from_slice(bytes), json: OnceLock::new() });
-        let mut link = Box::new(Link { about: self.about, reply, next: Replies::default() });
-        let mut end = self.replies;
-        while let Err(refused) = end.0.set(link) {
-            link = refused;
-            match end.0.get() {
-                // Another thread may have written the same meanwhile.
-                Some(taken) if taken.about != link.about => end = &taken.next,
-                _ => return,
-            }
-        }
-    }
-}
-
-impl Replies {
-    fn links(&self) -> impl Iterator<Item = &Link> {
-        std::iter::successors(self.0.get(), |link| link.next.0.get()).map(Box::as_ref)
+        let reply = Reply { bytes: Bytes::copy_from_slice(bytes), json: OnceLock::new() };
+        self.replies.keep(self.about, Arc::new(reply), MOST);
     }
 }
 
@@ -193,22 +167,10 @@ mod tests {
         let flag = self::flag(1);
         let long = "v".repeat(LONGEST);
         for _ in 0..2 {
-            let replies = flag.shelved(Replies::default).expect("the shelf is empty");
+            let replies = &Shelf::of(&flag).expect("the shelf is empty").replies;
             let about = About { form: TypeId::of::<A>(), variant: None, reason: Reason::Static };
             Place { replies, about }.keep(format!("{long}!").as_bytes());
-            assert_eq!(replies.links().count(), 0);
+            assert!(replies.find(&about).is_none());
         }
-    }
-
-    #[test]
-    fn threads_that_write_at_once_keep_one() {
-        let flag = flag(4);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..4).for_each(|at| drop(told::<A>(&flag, Some(&format!("v{at}")), None))));
-            }
-        });
-        let replies = flag.shelved(Replies::default).expect("replies");
-        assert_eq!(replies.links().count(), 4);
     }
 }
