@@ -6,12 +6,15 @@ use std::sync::{Arc, OnceLock};
 use engine::{Flag, Variant};
 
 use crate::services::replies::{About, Reply};
+use crate::telemetry::Places;
 
 /// What is kept with a flag.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     /// Its encoded replies.
     pub(crate) replies: Chain<About, Arc<Reply>>,
+    /// Where its evaluations are counted.
+    pub(crate) counters: Places,
 }
 
 impl Shelf {

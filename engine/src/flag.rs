@@ -76,7 +76,7 @@ pub struct Metadata {
 }
 
 /// Why an answer is what it is (OpenFeature's resolution reason, as flagd gives it).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The flag has no targeting.
     Static,

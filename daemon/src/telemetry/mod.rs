@@ -16,6 +16,7 @@ mod streams;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use evaluations::Places;
 pub use evaluations::{Evaluations, Failure};
 pub use exposition::{CONTENT_TYPE, Exposition, Family, Kind, Labels, Measured as Value, Sample};
 pub use measure::{Answering, Measure, Measured};

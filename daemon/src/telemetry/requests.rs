@@ -1,11 +1,12 @@
 //! Requests by route, method and true status: how many are running, how long they take, how big they are (contract 8.1).
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
 use foldhash::fast::RandomState;
 
 use super::exposition::{Exposition, Kind};
-use super::shards::Shards;
+use super::shards::{Shards, lock};
 
 /// Upper bounds of durations, in seconds.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -18,7 +19,7 @@ pub(super) const GIVEN_UP: u16 = 499;
 /// Counts requests. Every label is one of a fixed set of words, so the series are bounded whatever clients send.
 #[derive(Debug, Default)]
 pub struct Requests {
-    tables: Shards<Table>,
+    tables: Shards<Mutex<Table>>,
 }
 
 /// Where a request goes: words from fixed sets.
@@ -87,11 +88,11 @@ impl<const N: usize> Histogram<N> {
 
 impl Requests {
     pub(super) fn began(&self, target: Target) {
-        *self.tables.mine().running.entry(target).or_default() += 1;
+        *lock(self.tables.mine()).running.entry(target).or_default() += 1;
     }
 
     pub(super) fn ended(&self, target: Target, done: Done) {
-        let mut table = self.tables.mine();
+        let mut table = lock(self.tables.mine());
         // The beginning may have been counted by another thread; only the sum over all of them means something.
         *table.running.entry(target).or_default() -= 1;
         let figures = table.done.entry((target, done.status)).or_default();
@@ -106,6 +107,7 @@ impl Requests {
         let mut running: BTreeMap<Target, i64> = BTreeMap::new();
         let mut done: BTreeMap<(Target, u16), Figures> = BTreeMap::new();
         self.tables.each(|table| {
+            let table = lock(table);
             for (target, count) in &table.running {
                 *running.entry(*target).or_default() += count;
             }
