@@ -19,7 +19,7 @@ use crate::witness::Witness;
 #[derive(Debug)]
 pub struct Flag {
     pub(crate) key: Box<str>,
-    pub(crate) flag_set: Option<Box<str>>,
+    pub(crate) flag_set: Option<Arc<str>>,
     pub(crate) source: Arc<str>,
     pub(crate) enabled: bool,
     pub(crate) variants: Arc<[Variant]>,
@@ -29,7 +29,7 @@ pub struct Flag {
     /// Rules of another vendor's; then `rule` has no say.
     pub(crate) native: Option<Box<Foreign>>,
     pub(crate) metadata: Arc<Metadata>,
-    pub(crate) definition: Box<str>,
+    pub(crate) definition: Arc<str>,
     /// Hash of all that the flag was compiled from; equal means the compiled flag can be kept.
     pub(crate) fingerprint: u64,
     /// What its author should know all the same; paths start at the flag.
@@ -218,6 +218,26 @@ impl Flag {
     /// flag. `None` if what is there is of another type.
     pub fn shelved<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
         self.shelf.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+
+    /// The same flag under another key, with nothing of what a server made of it.
+    pub(crate) fn renamed(&self, key: &str, fingerprint: u64) -> Self {
+        Self {
+            key: key.into(),
+            flag_set: self.flag_set.clone(),
+            source: Arc::clone(&self.source),
+            enabled: self.enabled,
+            variants: Arc::clone(&self.variants),
+            default: self.default,
+            rule: self.rule.clone(),
+            native: self.native.clone(),
+            metadata: Arc::clone(&self.metadata),
+            definition: Arc::clone(&self.definition),
+            fingerprint,
+            warnings: self.warnings.clone(),
+            reason: self.reason,
+            shelf: Shelf::default(),
+        }
     }
 
     /// Answers for `context` whatever type the caller expects (contract 7.1). `now` is the time in Unix seconds, shown to

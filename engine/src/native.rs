@@ -234,7 +234,7 @@ impl Flag {
         let definition = translated(&foreign.translation, source, &Merged::with_notes(&own, &said));
         Self {
             key: key.into(),
-            flag_set: merged.flag_set().filter(|set| !set.is_empty()).map(Box::from),
+            flag_set: merged.flag_set().filter(|set| !set.is_empty()).map(Arc::from),
             source: Arc::clone(source),
             enabled,
             variants: variants.into(),

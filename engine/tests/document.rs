@@ -419,6 +419,31 @@ fn a_bad_flag_keeps_its_last_good_definition() {
 }
 
 #[test]
+fn flags_written_alike_differ_in_their_key_alone() {
+    let odd = r#"{"variants": {"on": true}, "defaultVariant": "on", "metadata": {"owner": "me"}}"#;
+    let both = |a: &str, b: &str| format!("{{\"flags\": {{\"a\": {a},\n \"b\": {b}}}}}");
+    let first = compiled(&both(odd, odd));
+    let said: Vec<_> = first.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "flag `a`: the flag has no `state` (line 1, column 17); it counts as ENABLED",
+            "flag `b`: the flag has no `state` (line 2, column 7); it counts as ENABLED",
+        ]
+    );
+    assert_eq!(flag(&first, "a").definition(), flag(&first, "b").definition());
+    assert_eq!(flag(&first, "a").metadata().json(), flag(&first, "b").metadata().json());
+    let _: &u8 = flag(&first, "a").shelved(|| 1).unwrap();
+    assert_eq!(flag(&first, "b").shelved(|| 2_u8), Some(&2));
+
+    let second = over(&both(odd, ON), Some(&first.layer));
+    assert!(Arc::ptr_eq(flag(&second, "a"), flag(&first, "a")));
+    assert_eq!(flag(&second, "b").definition(), flag(&one(ON), "a").definition());
+    let third = over(&both(ON, odd), Some(&second.layer));
+    assert_eq!(flag(&third, "b").definition(), flag(&first, "b").definition());
+}
+
+#[test]
 fn what_a_flag_depends_on_compiles_it_again() {
     let base = format!(r#""flags": {{"a": {ON}, "b": {{"state": "ODD", "variants": {{"on": 1}}}}}}"#);
     let before = compiled(&format!("{{{base}}}"));

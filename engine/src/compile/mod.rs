@@ -105,6 +105,7 @@ pub fn compile(
         shared: fingerprint_of_shared(definition, source, options),
         referred: 0,
         references,
+        alike: HashMap::default(),
         rules: HashMap::default(),
         evaluators: HashMap::new(),
     };
@@ -123,10 +124,19 @@ struct Compiler<'c> {
     references: References,
     /// Bytes that `$ref` stood for so far.
     referred: usize,
+    /// Flags that were compiled by their text: what is written in the same words is made only once.
+    alike: HashMap<&'c str, Model, RandomState>,
     /// Rules by their text: flags with the same targeting share one.
     rules: HashMap<String, Arc<Program>, RandomState>,
     /// Evaluators by name, each compiled once and shared by the rules that refer to it.
     evaluators: HashMap<String, Arc<Program>>,
+}
+
+/// A flag that others may be like in all but their key.
+struct Model {
+    flag: Arc<Flag>,
+    /// Bytes that its `$ref` stand for.
+    referred: usize,
 }
 
 /// The flags of the previous layer. They mostly come again in the order in which they were.
@@ -205,7 +215,7 @@ fn warn_of_document(definition: &Definition<'_>, problems: &mut Problems<'_>) {
     warnings.into_iter().take(32).for_each(|problem| problems.push(problem));
 }
 
-impl Compiler<'_> {
+impl<'c> Compiler<'c> {
     fn flags(&mut self, problems: &mut Problems<'_>) -> Vec<Arc<Flag>> {
         let definition = self.definition;
         let last: HashMap<&str, usize, RandomState> = definition
@@ -249,12 +259,12 @@ impl Compiler<'_> {
         base
     }
 
-    fn flag(&mut self, key: &str, entry: &Entry<'_>, problems: &mut Problems<'_>) -> Option<Arc<Flag>> {
+    fn flag(&mut self, key: &str, entry: &Entry<'c>, problems: &mut Problems<'_>) -> Option<Arc<Flag>> {
         let kept = self.kept.take(key);
         let fingerprint = FixedState::default().hash_one((self.shared, key, entry.raw.get()));
         let flag = match kept.filter(|flag| flag.fingerprint == fingerprint) {
             Some(flag) => Ok(Arc::clone(flag)),
-            None => self.compile(key, entry.raw.get(), fingerprint).map(Arc::new),
+            None => self.make(key, entry.raw.get(), fingerprint),
         };
         let mut push = |problem: Problem| {
             let problem = Problem { flag: Some(key.into()), ..problem };
@@ -270,6 +280,18 @@ impl Compiler<'_> {
                 kept.cloned()
             }
         }
+    }
+
+    fn make(&mut self, key: &str, text: &'c str, fingerprint: u64) -> Result<Arc<Flag>, Problem> {
+        if let Some(Model { flag, referred }) = self.alike.get(text) {
+            let (flag, referred) = (flag.renamed(key, fingerprint), *referred);
+            self.refer(referred)?;
+            return Ok(Arc::new(flag));
+        }
+        let before = self.referred;
+        let flag = Arc::new(self.compile(key, text, fingerprint)?);
+        self.alike.insert(text, Model { flag: Arc::clone(&flag), referred: self.referred - before });
+        Ok(flag)
     }
 
     fn compile(&mut self, key: &str, text: &str, fingerprint: u64) -> Result<Flag, Problem> {
@@ -299,7 +321,7 @@ impl Compiler<'_> {
             written.default.as_ref().and_then(|name| written.variants.keys().position(|other| other == name));
         Ok(Flag {
             key: key.into(),
-            flag_set: flag_set.map(Box::from),
+            flag_set: flag_set.map(Arc::from),
             source: Arc::clone(self.source),
             enabled: written.enabled,
             default,
@@ -335,18 +357,23 @@ impl Compiler<'_> {
                 size.nodes, limits.rule_nodes
             )));
         }
-        self.referred = self.referred.saturating_add(size.referred);
-        if self.referred > limits.referred_bytes {
-            return Err(refused(format!(
-                "the document's `$ref`s stand for more than {} bytes",
-                limits.referred_bytes
-            )));
-        }
+        self.refer(size.referred)?;
         self.references.check(targeting, warnings);
         let mut text = String::new();
         push_written_out(targeting, &self.references, &mut text);
         let rule = (text != "{}").then(|| self.rule(&text, targeting));
         Ok((text, rule))
+    }
+
+    /// Adds to what `$ref` stand for in this document.
+    fn refer(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.referred = self.referred.saturating_add(bytes);
+        let most = self.options.limits.referred_bytes;
+        if self.referred > most {
+            let message = format!("the document's `$ref`s stand for more than {most} bytes");
+            return Err(Problem::error("/targeting", message));
+        }
+        Ok(())
     }
 
     fn rule(&mut self, text: &str, targeting: &Value) -> Arc<Program> {
