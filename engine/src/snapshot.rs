@@ -1,6 +1,6 @@
 //! All flags of all sources at one moment: built once, then only read.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
@@ -43,16 +43,13 @@ struct Index {
 impl Snapshot {
     /// Folds layers into one view, the first with the lowest priority.
     pub fn fold<'l>(layers: impl IntoIterator<Item = &'l Layer>, generation: u64) -> Self {
-        let mut ranked: Vec<(usize, &Arc<Flag>)> = Vec::new();
+        let mut ranked: Vec<Ranked<'_>> = Vec::new();
         for (priority, layer) in layers.into_iter().enumerate() {
-            ranked.extend(layer.flags().iter().map(|flag| (priority, flag)));
+            ranked.extend(layer.flags().iter().map(|flag| Ranked::of(flag, priority)));
         }
-        // Sorted as bulk answers list them; of two flags with one identity the stronger comes first.
-        ranked.sort_by(|(p, a), (q, b)| {
-            (a.flag_set(), a.key(), Reverse(p)).cmp(&(b.flag_set(), b.key(), Reverse(q)))
-        });
-        let priorities: Vec<usize> = ranked.iter().map(|(priority, _)| *priority).collect();
-        let flags: Box<[Arc<Flag>]> = ranked.into_iter().map(|(_, flag)| Arc::clone(flag)).collect();
+        ranked.sort_by(Ranked::cmp);
+        let priorities: Vec<usize> = ranked.iter().map(|ranked| ranked.priority).collect();
+        let flags: Box<[Arc<Flag>]> = ranked.into_iter().map(|ranked| Arc::clone(ranked.flag)).collect();
         let stronger = |new: u32, old: u32| {
             let rank = |at: u32| (priorities[at as usize], flags[at as usize].flag_set());
             rank(new) > rank(old)
@@ -100,6 +97,33 @@ impl Snapshot {
             (Selector::Source(_), Some(scoped)) => &scoped.by_source,
         };
         index.sorted.iter().map(|&at| &self.flags[at as usize]).filter(move |flag| selector.means(flag))
+    }
+}
+
+/// A flag on its way to its place in a snapshot.
+struct Ranked<'l> {
+    set: Option<&'l str>,
+    /// How its key begins, as a number of the same order.
+    head: u128,
+    priority: usize,
+    flag: &'l Arc<Flag>,
+}
+
+impl<'l> Ranked<'l> {
+    fn of(flag: &'l Arc<Flag>, priority: usize) -> Self {
+        let mut head = [0; 16];
+        head.iter_mut().zip(flag.key().as_bytes()).for_each(|(head, byte)| *head = *byte);
+        Self { set: flag.flag_set(), head: u128::from_be_bytes(head), priority, flag }
+    }
+
+    /// Sorted as bulk answers list them; of two flags with one identity the stronger comes first. The flags themselves are
+    /// far apart in memory, so that their keys are read only if the heads do not tell.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_key = |a: &Self, b: &Self| a.flag.key().cmp(b.flag.key());
+        (self.set.cmp(&other.set))
+            .then(self.head.cmp(&other.head))
+            .then_with(|| by_key(self, other))
+            .then(other.priority.cmp(&self.priority))
     }
 }
 

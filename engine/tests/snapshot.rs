@@ -101,3 +101,26 @@ fn finds_every_one_of_many() {
         assert!(snapshot.find(&Selector::FlagSet("set-7"), &key).is_none());
     }
 }
+
+#[test]
+fn flags_come_in_the_order_of_their_keys_however_long_these_are() {
+    let keys = [
+        "a",
+        r"a\u0000",
+        r"a\u0000b",
+        "ab",
+        "the-same-beginning",
+        "the-same-beginning-1",
+        "the-same-beginning-10",
+        "the-same-beginning-2",
+        "the-same-beginning-é",
+        "é",
+    ];
+    let mut mixed = keys;
+    mixed.reverse();
+    mixed.swap(1, 6);
+    let snapshot = Snapshot::fold([&layer("s", &mixed)], 1);
+    let found: Vec<String> =
+        snapshot.flags().iter().map(|flag| flag.key().replace('\0', r"\u0000")).collect();
+    assert_eq!(found, keys);
+}
