@@ -162,16 +162,14 @@ fn utf8(bytes: &[u8]) -> Result<&str, Malformed> {
 
 /// Refuses deep nesting before anything recurses.
 fn check_depth(json: &str) -> Result<(), Malformed> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (at, byte) in json.bytes().enumerate() {
+    let (bytes, mut at, mut depth) = (json.as_bytes(), 0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
+            b'"' => at = behind_string(bytes, at),
             b'{' | b'[' if depth == MAX_DEPTH => {
                 let message = format!("nested more than {MAX_DEPTH} levels deep");
-                return Err(Malformed { message, place: Some(place_at(json, at)) });
+                return Err(Malformed { message, place: Some(place_at(json, at - 1)) });
             }
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
@@ -179,6 +177,19 @@ fn check_depth(json: &str) -> Result<(), Malformed> {
         }
     }
     Ok(())
+}
+
+/// Where the text goes on behind a string that begins at `at`, its quote not counted.
+fn behind_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if bytes[at - 1] == b'"' {
+            return at;
+        }
+        // What is escaped ends nothing.
+        at += 1;
+    }
+    bytes.len()
 }
 
 /// The place of the byte at `offset`.
