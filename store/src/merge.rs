@@ -15,6 +15,9 @@ pub(crate) fn shadowed<'n>(
     names: impl Iterator<Item = &'n str> + Clone,
 ) -> Vec<Notices> {
     let mut notices = vec![Notices::default(); names.clone().count()];
+    if notices.len() < 2 {
+        return notices;
+    }
     // Flags with one identity stand side by side in a snapshot, the strongest first.
     for twins in snapshot.flags().chunk_by(|a, b| a.key() == b.key() && a.flag_set() == b.flag_set()) {
         let winner = &twins[0];
