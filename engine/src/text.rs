@@ -33,10 +33,8 @@ pub fn write_json(value: &serde_json::Value, out: &mut String) {
             out.push(']');
         }
         serde_json::Value::Object(fields) => {
-            let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_unstable_by_key(|(key, _)| *key);
             out.push('{');
-            for (i, (key, value)) in sorted.into_iter().enumerate() {
+            for (i, (key, value)) in by_key(fields.iter()).enumerate() {
                 if i > 0 {
                     out.push(',');
                 }
@@ -47,6 +45,18 @@ pub fn write_json(value: &serde_json::Value, out: &mut String) {
             out.push('}');
         }
     }
+}
+
+/// The fields of an object in the order of their keys. Those of a rule are mostly one, which needs no sorting.
+pub(crate) fn by_key<K: Ord, V>(mut fields: impl Iterator<Item = (K, V)>) -> impl Iterator<Item = (K, V)> {
+    let (first, second) = (fields.next(), fields.next());
+    let mut more = Vec::new();
+    if second.is_some() {
+        more.extend(first.into_iter().chain(second).chain(fields));
+        more.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        return None.into_iter().chain(more);
+    }
+    first.into_iter().chain(more)
 }
 
 /// Writes a value of a running rule, with scratch space from `bump`. Fails for NaN, infinities and absurd nesting.

@@ -1,5 +1,7 @@
 //! Strict JSON into a tree, keeping note of what a tree would forget: keys that were written twice.
 
+use std::fmt::Write;
+
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -32,6 +34,12 @@ pub(crate) fn push_segment(path: &mut String, segment: &str) {
             _ => path.push(char),
         }
     }
+}
+
+/// Appends the number of an item to a JSON pointer.
+pub(crate) fn push_index(path: &mut String, at: usize) {
+    // Writing to a `String` cannot fail.
+    let _ = write!(path, "/{at}");
 }
 
 struct Node<'n> {
@@ -96,7 +104,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut items = Vec::new();
         let depth = self.path.len();
         loop {
-            push_segment(self.path, &items.len().to_string());
+            push_index(self.path, items.len());
             let node = Node { path: self.path, duplicates: self.duplicates };
             let item = input.next_element_seed(node)?;
             self.path.truncate(depth);

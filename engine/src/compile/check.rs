@@ -8,7 +8,7 @@ use super::hint::did_you_mean;
 use super::problem::{Problem, quote};
 use super::reference::name_of;
 use crate::text::write_json;
-use crate::tree::push_segment;
+use crate::tree::{push_index, push_segment};
 
 /// The operators of contract 7.2 and 7.4.
 const OPERATORS: [&str; 43] = [
@@ -88,7 +88,7 @@ impl Check<'_> {
             }
             Value::Object(fields) if fields.len() == 1 && name_of(rule).is_none() => {
                 for (operator, operands) in fields {
-                    self.at(operator, |check| check.operation(operator, operands, decides));
+                    self.within(operator, |check| check.operation(operator, operands, decides));
                 }
             }
             Value::String(_) | Value::Bool(_) | Value::Number(_) if decides => self.variant(rule),
@@ -123,10 +123,10 @@ impl Check<'_> {
             };
             self.at(at, |check| {
                 if let Some(variant) = share.first() {
-                    check.at(0_usize, |check| check.rule(variant, decides));
+                    check.at(0, |check| check.rule(variant, decides));
                 }
                 sum += match share.get(1) {
-                    Some(weight) => check.at(1_usize, |check| check.weight(weight)),
+                    Some(weight) => check.at(1, |check| check.weight(weight)),
                     None => 1.0,
                 };
             });
@@ -178,9 +178,17 @@ impl Check<'_> {
         }
     }
 
-    fn at<T>(&mut self, segment: impl ToString, look: impl FnOnce(&mut Self) -> T) -> T {
+    fn at<T>(&mut self, item: usize, look: impl FnOnce(&mut Self) -> T) -> T {
+        self.deeper(|path| push_index(path, item), look)
+    }
+
+    fn within<T>(&mut self, member: &str, look: impl FnOnce(&mut Self) -> T) -> T {
+        self.deeper(|path| push_segment(path, member), look)
+    }
+
+    fn deeper<T>(&mut self, step: impl FnOnce(&mut String), look: impl FnOnce(&mut Self) -> T) -> T {
         let depth = self.path.len();
-        push_segment(&mut self.path, &segment.to_string());
+        step(&mut self.path);
         let done = look(self);
         self.path.truncate(depth);
         done

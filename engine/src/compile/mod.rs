@@ -106,6 +106,8 @@ pub fn compile(
         referred: 0,
         references,
         alike: HashMap::default(),
+        rule: String::new(),
+        text: String::new(),
         rules: HashMap::default(),
         evaluators: HashMap::new(),
     };
@@ -124,6 +126,10 @@ struct Compiler<'c> {
     references: References,
     /// Bytes that `$ref` stood for so far.
     referred: usize,
+    /// The text of the rule at hand, and of its flag. Their room is used again: what goes at once would else lie between what
+    /// stays.
+    rule: String,
+    text: String,
     /// Flags that were compiled by their text: what is written in the same words is made only once.
     alike: HashMap<&'c str, Model, RandomState>,
     /// Rules by their text: flags with the same targeting share one.
@@ -296,10 +302,10 @@ impl<'c> Compiler<'c> {
 
     fn compile(&mut self, key: &str, text: &str, fingerprint: u64) -> Result<Flag, Problem> {
         let mut written = Written::read(text)?;
-        let targeting = match &written.targeting {
+        let rule = match &written.targeting {
             Some(targeting) => {
                 check_rule(targeting, "/targeting", Some(&written.variants), &mut written.warnings);
-                Some(self.targeting(targeting, &mut written.warnings)?)
+                self.targeting(targeting, &mut written.warnings)?
             }
             None => None,
         };
@@ -313,10 +319,12 @@ impl<'c> Compiler<'c> {
             enabled: written.enabled,
             default: written.default.as_deref(),
             variants: written.variants.iter().map(|(name, value)| (name.as_str(), value)).collect(),
-            targeting: targeting.as_ref().map(|(text, _)| text.as_str()),
+            targeting: written.targeting.as_ref().map(|_| self.rule.as_str()),
             source: self.source,
             metadata: &merged,
         };
+        self.text.clear();
+        payload.push(&mut self.text);
         let default =
             written.default.as_ref().and_then(|name| written.variants.keys().position(|other| other == name));
         Ok(Flag {
@@ -325,10 +333,10 @@ impl<'c> Compiler<'c> {
             source: Arc::clone(self.source),
             enabled: written.enabled,
             default,
-            rule: targeting.as_ref().and_then(|(_, rule)| rule.clone()),
+            rule,
             native: None,
             metadata: Arc::new(merged.metadata()),
-            definition: payload.text().into(),
+            definition: self.text.as_str().into(),
             fingerprint,
             warnings: written.warnings.into(),
             shelf: Shelf::default(),
@@ -337,12 +345,12 @@ impl<'c> Compiler<'c> {
         })
     }
 
-    /// The targeting's text with every `$ref` written out, and its rule unless it is `{}`.
+    /// The targeting's rule unless it is `{}`. Its text with every `$ref` written out is left in `self.rule`.
     fn targeting(
         &mut self,
         targeting: &Value,
         warnings: &mut Vec<Problem>,
-    ) -> Result<(String, Option<Arc<Program>>), Problem> {
+    ) -> Result<Option<Arc<Program>>, Problem> {
         let refused = |message: String| Problem::error("/targeting", message);
         let limits = self.options.limits;
         let size = self.references.size(targeting).map_err(|error| {
@@ -359,10 +367,9 @@ impl<'c> Compiler<'c> {
         }
         self.refer(size.referred)?;
         self.references.check(targeting, warnings);
-        let mut text = String::new();
-        push_written_out(targeting, &self.references, &mut text);
-        let rule = (text != "{}").then(|| self.rule(&text, targeting));
-        Ok((text, rule))
+        self.rule.clear();
+        push_written_out(targeting, &self.references, &mut self.rule);
+        Ok((self.rule != "{}").then(|| self.program(targeting)))
     }
 
     /// Adds to what `$ref` stand for in this document.
@@ -376,13 +383,13 @@ impl<'c> Compiler<'c> {
         Ok(())
     }
 
-    fn rule(&mut self, text: &str, targeting: &Value) -> Arc<Program> {
-        if let Some(rule) = self.rules.get(text) {
+    fn program(&mut self, targeting: &Value) -> Arc<Program> {
+        if let Some(rule) = self.rules.get(&self.rule) {
             return Arc::clone(rule);
         }
         let (references, bucketing) = (&self.references, self.options.bucketing);
         let rule = Arc::new(program(targeting, references, bucketing, &mut self.evaluators));
-        self.rules.insert(text.to_owned(), Arc::clone(&rule));
+        self.rules.insert(self.rule.clone(), Arc::clone(&rule));
         rule
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::metadata::Merged;
 use super::reference::References;
-use crate::text::{write_json, write_string};
+use crate::text::{by_key, write_json, write_string};
 
 /// What a payload says of a flag.
 pub(crate) struct Payload<'v> {
@@ -20,22 +20,28 @@ pub(crate) struct Payload<'v> {
 impl Payload<'_> {
     /// The JSON object: fields in flagd's order.
     pub(crate) fn text(&self) -> String {
-        let mut out = String::from(if self.enabled {
+        let mut out = String::new();
+        self.push(&mut out);
+        out
+    }
+
+    /// Appends it.
+    pub(crate) fn push(&self, out: &mut String) {
+        out.push_str(if self.enabled {
             r#"{"state":"ENABLED","defaultVariant":"#
         } else {
             r#"{"state":"DISABLED","defaultVariant":"#
         });
-        push_string(self.default.unwrap_or_default(), &mut out);
+        push_string(self.default.unwrap_or_default(), out);
         out.push_str(r#","variants":"#);
-        push_object(self.variants.iter().copied(), &mut out);
+        push_object(self.variants.iter().copied(), out);
         if let Some(targeting) = self.targeting {
             out.push_str(r#","targeting":"#);
             out.push_str(targeting);
         }
         out.push_str(r#","source":"#);
-        push_string(self.source, &mut out);
-        push_end(self.metadata, &mut out);
-        out
+        push_string(self.source, out);
+        push_end(self.metadata, out);
     }
 }
 
@@ -81,10 +87,8 @@ fn push_fields<'v>(
     out: &mut String,
     push: impl Fn(&'v Value, &mut String),
 ) {
-    let mut fields: Vec<(&str, &Value)> = fields.collect();
-    fields.sort_unstable_by_key(|(key, _)| *key);
     out.push('{');
-    for (at, (key, value)) in fields.into_iter().enumerate() {
+    for (at, (key, value)) in by_key(fields).enumerate() {
         if at > 0 {
             out.push(',');
         }
