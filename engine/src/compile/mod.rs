@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use foldhash::quality::FixedState;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::definition::{Definition, Entry};
 use crate::flag::{Flag, Shelf, Variant};
@@ -74,6 +74,9 @@ impl FromIterator<Arc<Flag>> for Layer {
     }
 }
 
+/// How many different sets of variants are remembered while a document is compiled.
+const MOST_SHARED: usize = 4096;
+
 /// What came of a definition.
 #[derive(Debug, Default)]
 pub struct Compiled {
@@ -109,6 +112,7 @@ pub fn compile(
         rule: String::new(),
         text: String::new(),
         rules: HashMap::default(),
+        variants: HashMap::default(),
         evaluators: HashMap::new(),
     };
     let flags = compiler.flags(&mut problems);
@@ -134,6 +138,8 @@ struct Compiler<'c> {
     alike: HashMap<&'c str, Model, RandomState>,
     /// Rules by their text: flags with the same targeting share one.
     rules: HashMap<String, Arc<Program>, RandomState>,
+    /// Variants by their text: many flags have the same ones, `on` and `off`.
+    variants: HashMap<String, Arc<[Variant]>, RandomState>,
     /// Evaluators by name, each compiled once and shared by the rules that refer to it.
     evaluators: HashMap<String, Arc<Program>>,
 }
@@ -341,8 +347,25 @@ impl<'c> Compiler<'c> {
             warnings: written.warnings.into(),
             shelf: Shelf::default(),
             reason: None,
-            variants: written.variants.into_iter().map(|(name, value)| Variant::new(&name, value)).collect(),
+            variants: self.variants(written.variants),
         })
+    }
+
+    /// The variants that a flag says it has, in its order.
+    fn variants(&mut self, written: Map<String, Value>) -> Arc<[Variant]> {
+        self.text.clear();
+        for (name, value) in &written {
+            payload::push_field(name, value, &mut self.text);
+        }
+        if let Some(variants) = self.variants.get(&self.text) {
+            return Arc::clone(variants);
+        }
+        let variants: Arc<[Variant]> =
+            written.into_iter().map(|(name, value)| Variant::new(&name, value)).collect();
+        if self.variants.len() < MOST_SHARED {
+            self.variants.insert(self.text.clone(), Arc::clone(&variants));
+        }
+        variants
     }
 
     /// The targeting's rule unless it is `{}`. Its text with every `$ref` written out is left in `self.rule`.

@@ -99,6 +99,14 @@ fn push_fields<'v>(
     out.push('}');
 }
 
+/// Appends one field of an object, and what parts it from the next.
+pub(crate) fn push_field(key: &str, value: &Value, out: &mut String) {
+    push_string(key, out);
+    out.push(':');
+    write_json(value, out);
+    out.push(',');
+}
+
 fn push_string(text: &str, out: &mut String) {
     // Writing to a `String` cannot fail.
     let _ = write_string(text, out);
