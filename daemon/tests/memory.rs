@@ -19,7 +19,7 @@ static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 const FLAGS: usize = 10_000;
 /// Bytes that a flag keeps, its document's included. A number that falls is written down here.
-const EACH: usize = 916;
+const EACH: usize = 705;
 /// How often the document changes; nothing may stay of what it was.
 const CHANGES: usize = 25;
 
