@@ -76,7 +76,7 @@ pub(crate) fn count(old: &Snapshot, new: &Snapshot) -> usize {
 }
 
 /// Both lists without the flags that they have in common at their beginning and at their end: mostly all but a few.
-fn apart<'f>(old: &'f [Arc<Flag>], new: &'f [Arc<Flag>]) -> (&'f [Arc<Flag>], &'f [Arc<Flag>]) {
+pub(crate) fn apart<'f>(old: &'f [Arc<Flag>], new: &'f [Arc<Flag>]) -> (&'f [Arc<Flag>], &'f [Arc<Flag>]) {
     let begin = old.iter().zip(new).take_while(|(old, new)| Arc::ptr_eq(old, new)).count();
     let (old, new) = (&old[begin..], &new[begin..]);
     let end = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| Arc::ptr_eq(old, new)).count();

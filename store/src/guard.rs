@@ -3,16 +3,23 @@
 use std::collections::HashSet;
 
 use engine::Layer;
+use foldhash::fast::RandomState;
+
+use crate::change::apart;
 
 /// From how many flags on losing most of them is suspicious; below, only losing all of them is.
 const MANY: usize = 20;
 
 /// Why `after` should not follow `before` unasked: it has no flags left, or lacks more than half of 20 or more.
 pub(crate) fn suspicion(before: &Layer, after: &Layer) -> Option<String> {
-    let keys: HashSet<&str> = after.flags().iter().map(|flag| flag.key()).collect();
     let total = before.flags().len();
-    let lost = before.flags().iter().filter(|flag| !keys.contains(flag.key())).count();
-    let empty = total > 0 && keys.is_empty();
+    let (before, after) = apart(before.flags(), after.flags());
+    if before.len() * 2 <= total {
+        return None;
+    }
+    let keys: HashSet<&str, RandomState> = after.iter().map(|flag| flag.key()).collect();
+    let lost = before.iter().filter(|flag| !keys.contains(flag.key())).count();
+    let empty = lost == total && keys.is_empty();
     let halved = total >= MANY && lost * 2 > total;
     (empty || halved).then(|| format!("it removes {lost} of {total} flags"))
 }

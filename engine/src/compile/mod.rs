@@ -230,12 +230,11 @@ fn warn_of_document(definition: &Definition<'_>, problems: &mut Problems<'_>) {
 impl<'c> Compiler<'c> {
     fn flags(&mut self, problems: &mut Problems<'_>) -> Vec<Arc<Flag>> {
         let definition = self.definition;
-        let last: HashMap<&str, usize, RandomState> = definition
-            .flags
-            .iter()
-            .enumerate()
-            .filter_map(|(at, entry)| Some((entry.key.as_deref()?, at)))
-            .collect();
+        let mut last = HashMap::with_capacity_and_hasher(definition.flags.len(), RandomState::default());
+        last.extend(
+            definition.flags.iter().enumerate().filter_map(|(at, entry)| Some((entry.key.as_deref()?, at))),
+        );
+        let unique = last.len() == definition.flags.len();
         let mut flags = Vec::with_capacity(last.len());
         for (at, entry) in definition.flags.iter().enumerate() {
             let key = entry.key.as_deref().unwrap_or_default();
@@ -247,7 +246,8 @@ impl<'c> Compiler<'c> {
                 problems.push_within(problem, &self.base(entry), entry.raw.get());
                 continue;
             }
-            if let Some(counts) = last.get(key).filter(|last| **last != at) {
+            let counts = if unique { None } else { last.get(key).filter(|last| **last != at) };
+            if let Some(counts) = counts {
                 let line = problems.place(definition.flags[*counts].raw.get()).line;
                 let problem =
                     Problem::warning("", "the key is taken again further down; the last one counts")
