@@ -12,7 +12,39 @@ use super::{Attributes, MAX_DEPTH, Unreadable};
 /// # Errors
 /// The bytes are no Struct, some text in them is not UTF-8, or values nest deeper than [`MAX_DEPTH`].
 pub fn scan<'a>(bytes: &'a [u8], bump: &'a Bump) -> Result<Attributes<'a>, Unreadable> {
-    fields(bytes, &[], MAX_DEPTH, bump)
+    fields(bytes, &[], MAX_DEPTH, bump).map_err(Flaw::told)
+}
+
+/// What is wrong with the bytes. A word that costs nothing as long as nothing is.
+#[derive(Clone, Copy, Debug)]
+enum Flaw {
+    Truncated,
+    Varint,
+    Length,
+    Key,
+    FieldZero,
+    WireType,
+    GroupEnd,
+    Text,
+    TooDeep,
+}
+
+impl Flaw {
+    #[cold]
+    fn told(self) -> Unreadable {
+        let what = match self {
+            Self::Truncated => "truncated",
+            Self::Varint => "varint",
+            Self::Length => "length",
+            Self::Key => "field key",
+            Self::FieldZero => "field number 0",
+            Self::WireType => "wire type",
+            Self::GroupEnd => "group end",
+            Self::Text => "text that is not UTF-8",
+            Self::TooDeep => return Unreadable::too_deep(),
+        };
+        Unreadable(format!("the context is not a google.protobuf.Struct: {what}"))
+    }
 }
 
 /// The fields of a Struct, after those of `earlier` (a message field sent twice is one message, merged).
@@ -21,13 +53,17 @@ fn fields<'a>(
     earlier: &[(&'a str, Value<'a>)],
     depth: usize,
     bump: &'a Bump,
-) -> Result<Attributes<'a>, Unreadable> {
+) -> Result<Attributes<'a>, Flaw> {
     let mut fields = Vec::with_capacity_in(earlier.len() + count(bytes)?, bump);
     fields.extend_from_slice(earlier);
     let mut reader = Reader(bytes);
     while let Some((tag, field)) = reader.next()? {
         if tag == 1 {
-            fields.push(entry(field.message()?, depth, bump)?);
+            let bytes = field.message()?;
+            fields.push(match usual(bytes) {
+                Some(entry) => entry,
+                None => entry(bytes, depth, bump)?,
+            });
         }
     }
     Ok(fields.into_bump_slice())
@@ -39,7 +75,7 @@ fn items<'a>(
     earlier: &[Value<'a>],
     depth: usize,
     bump: &'a Bump,
-) -> Result<&'a [Value<'a>], Unreadable> {
+) -> Result<&'a [Value<'a>], Flaw> {
     let mut items = Vec::with_capacity_in(earlier.len() + count(bytes)?, bump);
     items.extend_from_slice(earlier);
     let mut reader = Reader(bytes);
@@ -51,8 +87,33 @@ fn items<'a>(
     Ok(items.into_bump_slice())
 }
 
+/// A member of `Struct.fields` as nearly all are: a short key, then a short text, a number or a boolean. `None` is any other
+/// one, a damaged one too.
+#[inline(always)]
+fn usual(bytes: &[u8]) -> Option<(&str, Value<'_>)> {
+    let [0x0a, length @ ..0x80, rest @ ..] = bytes else { return None };
+    let (key, value) = rest.split_at_checked((*length).into())?;
+    match value {
+        [0x12, outer @ ..0x80, 0x1a, inner @ ..0x80, text @ ..]
+            if usize::from(*inner) == text.len() && usize::from(*outer) == text.len() + 2 =>
+        {
+            // What stands around key and text is ASCII, so that all of it is UTF-8 exactly if both are.
+            let all = std::str::from_utf8(bytes).ok()?;
+            Some((all.get(2..2 + key.len())?, Value::Str(all.get(all.len() - text.len()..)?)))
+        }
+        [0x12, 9, 0x11, double @ ..] => {
+            let double = f64::from_le_bytes(double.try_into().ok()?);
+            Some((std::str::from_utf8(key).ok()?, number(double)))
+        }
+        [0x12, 2, 0x20, boolean @ ..0x80] => {
+            Some((std::str::from_utf8(key).ok()?, Value::Bool(*boolean != 0)))
+        }
+        _ => None,
+    }
+}
+
 /// A member of `Struct.fields`: key 1, value 2.
-fn entry<'a>(bytes: &'a [u8], depth: usize, bump: &'a Bump) -> Result<(&'a str, Value<'a>), Unreadable> {
+fn entry<'a>(bytes: &'a [u8], depth: usize, bump: &'a Bump) -> Result<(&'a str, Value<'a>), Flaw> {
     let mut entry = ("", Value::Null);
     let mut reader = Reader(bytes);
     while let Some((tag, field)) = reader.next()? {
@@ -66,16 +127,11 @@ fn entry<'a>(bytes: &'a [u8], depth: usize, bump: &'a Bump) -> Result<(&'a str, 
 }
 
 /// A Value, merged over `earlier`. Of several kinds the last counts; none is null.
-fn value<'a>(
-    bytes: &'a [u8],
-    earlier: Value<'a>,
-    depth: usize,
-    bump: &'a Bump,
-) -> Result<Value<'a>, Unreadable> {
+fn value<'a>(bytes: &'a [u8], earlier: Value<'a>, depth: usize, bump: &'a Bump) -> Result<Value<'a>, Flaw> {
     let mut value = earlier;
     let mut reader = Reader(bytes);
     while let Some((tag, field)) = reader.next()? {
-        let deeper = || depth.checked_sub(1).ok_or_else(Unreadable::too_deep);
+        let deeper = || depth.checked_sub(1).ok_or(Flaw::TooDeep);
         value = match tag {
             1 => field.varint().map(|_| Value::Null)?,
             2 => number(field.double()?),
@@ -108,7 +164,7 @@ fn number<'a>(number: f64) -> Value<'a> {
 }
 
 /// How often field 1 comes, so that its values get their space at once.
-fn count(bytes: &[u8]) -> Result<usize, Unreadable> {
+fn count(bytes: &[u8]) -> Result<usize, Flaw> {
     let mut count = 0;
     let mut reader = Reader(bytes);
     while let Some((tag, _)) = reader.next()? {
@@ -128,30 +184,21 @@ enum Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn message(self) -> Result<&'a [u8], Unreadable> {
-        if let Self::Delimited(bytes) = self { Ok(bytes) } else { Err(malformed("wire type")) }
+    fn message(self) -> Result<&'a [u8], Flaw> {
+        if let Self::Delimited(bytes) = self { Ok(bytes) } else { Err(Flaw::WireType) }
     }
 
-    fn text(self) -> Result<&'a str, Unreadable> {
-        std::str::from_utf8(self.message()?).map_err(|_| malformed("text that is not UTF-8"))
+    fn text(self) -> Result<&'a str, Flaw> {
+        std::str::from_utf8(self.message()?).map_err(|_| Flaw::Text)
     }
 
-    fn varint(self) -> Result<u64, Unreadable> {
-        if let Self::Varint(number) = self { Ok(number) } else { Err(malformed("wire type")) }
+    fn varint(self) -> Result<u64, Flaw> {
+        if let Self::Varint(number) = self { Ok(number) } else { Err(Flaw::WireType) }
     }
 
-    fn double(self) -> Result<f64, Unreadable> {
-        if let Self::Fixed64(bytes) = self {
-            Ok(f64::from_le_bytes(bytes))
-        } else {
-            Err(malformed("wire type"))
-        }
+    fn double(self) -> Result<f64, Flaw> {
+        if let Self::Fixed64(bytes) = self { Ok(f64::from_le_bytes(bytes)) } else { Err(Flaw::WireType) }
     }
-}
-
-#[cold]
-fn malformed(what: &str) -> Unreadable {
-    Unreadable(format!("the context is not a google.protobuf.Struct: {what}"))
 }
 
 /// The fields of one message, front to back.
@@ -159,8 +206,8 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     /// The next field and its number; groups are stepped over whole.
-    #[inline]
-    fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Unreadable> {
+    #[inline(always)]
+    fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Flaw> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -175,33 +222,33 @@ impl<'a> Reader<'a> {
         Ok(Some((tag, field)))
     }
 
-    #[inline]
-    fn key(&mut self) -> Result<(u32, u32), Unreadable> {
-        let key = u32::try_from(self.varint()?).map_err(|_| malformed("field key"))?;
-        if key >> 3 == 0 { Err(malformed("field number 0")) } else { Ok((key >> 3, key & 7)) }
+    #[inline(always)]
+    fn key(&mut self) -> Result<(u32, u32), Flaw> {
+        let key = u32::try_from(self.varint()?).map_err(|_| Flaw::Key)?;
+        if key >> 3 == 0 { Err(Flaw::FieldZero) } else { Ok((key >> 3, key & 7)) }
     }
 
-    #[inline]
-    fn field(&mut self, wire: u32) -> Result<Field<'a>, Unreadable> {
+    #[inline(always)]
+    fn field(&mut self, wire: u32) -> Result<Field<'a>, Flaw> {
         Ok(match wire {
             0 => Field::Varint(self.varint()?),
             1 => Field::Fixed64(self.array()?),
             2 => {
-                let length = usize::try_from(self.varint()?).map_err(|_| malformed("length"))?;
+                let length = usize::try_from(self.varint()?).map_err(|_| Flaw::Length)?;
                 Field::Delimited(self.take(length)?)
             }
             5 => self.array::<4>().map(|_| Field::Other)?,
-            _ => return Err(malformed("wire type")),
+            _ => return Err(Flaw::WireType),
         })
     }
 
     /// The rest of the group `tag`, to its end mark.
-    fn group(&mut self, tag: u32, depth: usize) -> Result<(), Unreadable> {
-        let deeper = depth.checked_sub(1).ok_or_else(Unreadable::too_deep)?;
+    fn group(&mut self, tag: u32, depth: usize) -> Result<(), Flaw> {
+        let deeper = depth.checked_sub(1).ok_or(Flaw::TooDeep)?;
         loop {
             match self.key()? {
                 (end, 4) if end == tag => return Ok(()),
-                (_, 4) => return Err(malformed("group end")),
+                (_, 4) => return Err(Flaw::GroupEnd),
                 (inner, 3) => self.group(inner, deeper)?,
                 (_, wire) => {
                     self.field(wire)?;
@@ -211,8 +258,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Keys and lengths are mostly of one byte.
-    #[inline]
-    fn varint(&mut self) -> Result<u64, Unreadable> {
+    #[inline(always)]
+    fn varint(&mut self) -> Result<u64, Flaw> {
         match self.0 {
             [byte @ ..0x80, rest @ ..] => {
                 self.0 = rest;
@@ -223,7 +270,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(never)]
-    fn long_varint(&mut self) -> Result<u64, Unreadable> {
+    fn long_varint(&mut self) -> Result<u64, Flaw> {
         let mut number = 0;
         for (at, byte) in self.0.iter().take(10).enumerate() {
             number |= u64::from(byte & 0x7f) << (7 * at);
@@ -235,17 +282,17 @@ impl<'a> Reader<'a> {
                 return Ok(number);
             }
         }
-        Err(malformed("varint"))
+        Err(Flaw::Varint)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Unreadable> {
-        let (array, rest) = self.0.split_first_chunk().ok_or_else(|| malformed("truncated"))?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(Flaw::Truncated)?;
         self.0 = rest;
         Ok(*array)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Unreadable> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(|| malformed("truncated"))?;
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Flaw> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Flaw::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
