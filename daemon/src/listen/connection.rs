@@ -13,7 +13,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
@@ -24,6 +24,7 @@ use super::Handler;
 use super::body::Inbound;
 use super::limits::Limits;
 use super::patience::Patient;
+use super::prompt::{Begun, Prompt};
 use super::stream::{Rewound, Stream};
 use super::upgrade::{self, Handover};
 
@@ -141,20 +142,20 @@ impl<S: Handler> Port<S> {
     {
         let this = Arc::clone(&self);
         let service = service_fn(move |request| this.answer(request, None));
-        let mut connection = pin!(
-            http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(self.limits.streams)
-                .max_frame_size(MIB)
-                .initial_stream_window_size(MIB)
-                .initial_connection_window_size(MIB)
-                .max_header_list_size(self.limits.header_list_bytes())
-                .serve_connection(TokioIo::new(io), service)
-        );
+        let begun = Begun::default();
+        let connection = http2::Builder::new(begun.clone())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.streams)
+            .max_frame_size(MIB)
+            .initial_stream_window_size(MIB)
+            .initial_connection_window_size(MIB)
+            .max_header_list_size(self.limits.header_list_bytes())
+            .serve_connection(TokioIo::new(io), service);
+        let mut connection = pin!(Prompt::new(connection, begun));
         tokio::select! {
             ended = &mut connection => ended,
             () = closed(closing) => {
-                connection.as_mut().graceful_shutdown();
+                connection.as_mut().connection().graceful_shutdown();
                 connection.await
             }
         }

@@ -13,6 +13,7 @@ mod body;
 mod connection;
 mod limits;
 mod patience;
+mod prompt;
 mod stream;
 mod tls;
 mod upgrade;
