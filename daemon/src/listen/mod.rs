@@ -38,6 +38,7 @@ pub use self::body::{BodyError, Inbound};
 use self::connection::Port;
 pub use self::limits::Limits;
 use self::patience::Patient;
+pub(crate) use self::prompt::aside;
 pub use self::tls::{Certificate, CertificateError};
 
 const ALPN_HTTP2: &[u8] = b"h2";

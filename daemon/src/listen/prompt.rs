@@ -6,9 +6,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use http::Version;
 use hyper::rt::Executor;
 
 type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -27,7 +28,7 @@ where
 }
 
 impl Begun {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Answer>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Answer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,5 +89,74 @@ fn begin(mut answer: Answer, cx: &mut Context<'_>) {
         Ok(Poll::Ready(())) => {}
         // The panic was reported where it happened.
         Err(_) => drop(catch_unwind(AssertUnwindSafe(|| drop(answer)))),
+    }
+}
+
+/// Leaves the task of an HTTP/2 connection, for what takes long enough to hold up its other answers.
+pub(crate) async fn aside(version: Version) {
+    if version == Version::HTTP_2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+    use tokio::task::{Id, id};
+
+    use super::*;
+
+    /// In which task what was done.
+    type Done = UnboundedSender<(&'static str, Id)>;
+
+    /// A connection that begins three answers, tells in which task it is, and goes on until `end`.
+    fn connection(done: Done, begun: Begun, mut end: UnboundedReceiver<()>) -> impl Future<Output = ()> {
+        let mut first = true;
+        poll_fn(move |cx| {
+            if std::mem::take(&mut first) {
+                let _ = done.send(("connection", id()));
+                let prompt = done.clone();
+                begun.execute(async move {
+                    let _ = prompt.send(("prompt", id()));
+                });
+                begun.execute(async { std::panic::resume_unwind(Box::new("an answer's panic")) });
+                let slow = done.clone();
+                begun.execute(async move {
+                    aside(Version::HTTP_11).await;
+                    aside(Version::HTTP_2).await;
+                    let _ = slow.send(("slow", id()));
+                });
+            }
+            let ended = end.poll_recv(cx).map(drop);
+            if ended.is_ready() {
+                let last = done.clone();
+                begun.execute(async move {
+                    let _ = last.send(("last", id()));
+                });
+            }
+            ended
+        })
+    }
+
+    #[tokio::test]
+    async fn an_answer_gets_a_task_only_if_it_waits_and_none_is_lost() {
+        let (done, mut seen) = unbounded_channel();
+        let (end, ends) = unbounded_channel();
+        let begun = Begun::default();
+        let task = tokio::spawn(Prompt::new(connection(done, begun.clone(), ends), begun));
+        let mut next = async || seen.recv().await.expect("an answer");
+        let (name, connection) = next().await;
+        assert_eq!(name, "connection");
+        assert_eq!(next().await, ("prompt", connection));
+        let (name, task_of_slow) = next().await;
+        assert_eq!(name, "slow");
+        assert_ne!(task_of_slow, connection);
+        end.send(()).expect("the connection goes on");
+        let (name, task_of_last) = next().await;
+        assert_eq!(name, "last");
+        assert_ne!(task_of_last, connection);
+        task.await.expect("no panic reaches the connection");
     }
 }

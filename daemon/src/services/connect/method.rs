@@ -47,6 +47,11 @@ impl Method {
         Self::new::<Answer>(path, Kind::Unary, Shape::Flag)
     }
 
+    /// Whether it answers for all flags.
+    pub(super) fn is_bulk(&self) -> bool {
+        self.shape == Shape::Context
+    }
+
     /// The method that is asked at `path`.
     pub(super) fn at(path: &str) -> Option<&'static Self> {
         METHODS.iter().find(|method| method.path == path)

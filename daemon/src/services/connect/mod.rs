@@ -29,7 +29,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method as Verb, Request, Response, Version, header};
 use http_body_util::Full;
 use tonic::Status;
 use tonic::body::Body;
@@ -41,6 +41,7 @@ use self::write::Recoded;
 use super::cors::{Cors, Origins};
 use super::grpc;
 pub use super::grpc::{FrameStream, Frames, Methods};
+use crate::listen::aside;
 
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 
@@ -124,6 +125,7 @@ struct Call {
     dialect: &'static Dialect,
     gzip: Gzip,
     patience: Option<Duration>,
+    version: Version,
 }
 
 impl Call {
@@ -136,7 +138,7 @@ impl Call {
         let headers = request.headers();
         let dialect = Dialect::of(dialect::text(headers, header::CONTENT_TYPE), method.kind);
         let dialect = dialect.ok_or_else(|| Box::new(fault::unsupported_media_type(method.kind)))?;
-        let understood = Self::understand(method, dialect, headers);
+        let understood = Self::understand(method, dialect, headers, request.version());
         understood.map_err(|status| Box::new(fault::answer(status, dialect)))
     }
 
@@ -145,6 +147,7 @@ impl Call {
         method: &'static Method,
         dialect: &'static Dialect,
         headers: &HeaderMap,
+        version: Version,
     ) -> Result<Self, Status> {
         let gzip = Gzip::agree(headers, dialect.protocol)?;
         dialect::check_version(headers, dialect.protocol)?;
@@ -152,7 +155,7 @@ impl Call {
         if patience.is_some_and(|patience| patience.is_zero()) {
             return Err(out_of_time());
         }
-        Ok(Self { method, dialect, gzip, patience })
+        Ok(Self { method, dialect, gzip, patience, version })
     }
 }
 
@@ -170,7 +173,11 @@ async fn carry_out<M: Methods, B>(
 where
     B: http_body::Body<Data = Bytes, Error: Display + Send>,
 {
-    let answer = match read::body(body, call.dialect.protocol, limit).await {
+    let read = read::body(body, call.dialect.protocol, limit).await;
+    if call.method.is_bulk() {
+        aside(call.version).await;
+    }
+    let answer = match read {
         Ok(body) => call.ask(&methods, limit, &headers, &body).await,
         Err(status) => Err(status),
     };
@@ -210,7 +217,7 @@ impl Call {
     }
 
     fn recode(&self, frames: FrameStream) -> Body {
-        let Self { method, dialect, gzip, patience } = *self;
+        let Self { method, dialect, gzip, patience, .. } = *self;
         let deadline = patience.filter(|_| method.kind == Kind::Stream);
         Body::new(Recoded {
             frames,

@@ -40,6 +40,7 @@ use self::route::{Route, route};
 use self::tag::{Hash, Views};
 use crate::ask::{Ask, Type};
 use crate::light::{Body as ContextBody, Enrichment, Light, Unreadable};
+use crate::listen::aside;
 
 pub use self::body::{NotARequest, context};
 pub use self::route::label;
@@ -128,7 +129,10 @@ impl Shared {
                 Err(refusal) => refusal.response(Some(&key)),
             },
             Route::Bulk => match self.read(&head, body).await {
-                Ok(body) => self.bulk(&head, &body),
+                Ok(body) => {
+                    aside(head.version).await;
+                    self.bulk(&head, &body)
+                }
                 Err(refusal) => refusal.response(None),
             },
             Route::Events if head.method != Method::GET => empty(StatusCode::METHOD_NOT_ALLOWED),
