@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Only workloads whose name contains this
     #[arg(long, global = true, default_value = "")]
     pub(crate) only: String,
+    /// Cores that a server may use, the first ones; the load is made on the last one all the same
+    #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) cores: u16,
     /// Has `h2load` make the load of `serve`; it does not churn
     #[arg(long, global = true)]
     pub(crate) h2load: bool,
@@ -52,8 +55,17 @@ pub(crate) enum What {
     /// Start, memory and reload of large documents
     Load {
         /// Flags of the document
-        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+        #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 10_000, 100_000])]
         flags: Vec<usize>,
+    },
+    /// How soon those who follow a server hear of a change: by the event stream and by the sync stream
+    Changes {
+        /// Flags of the document
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000])]
+        flags: Vec<usize>,
+        /// Changes, one after the other
+        #[arg(long, default_value_t = 200)]
+        changes: usize,
     },
     /// Sync streams that all get every change
     Fanout {

@@ -14,7 +14,7 @@ use crate::Failure;
 use crate::load::{Client, Wire};
 use crate::run::Flags;
 use crate::server::Server;
-use crate::streams::{listen, request};
+use crate::streams::Stream;
 use crate::workload::Beside;
 
 const CONNECTIONS: usize = 100;
@@ -74,8 +74,8 @@ impl Going {
         for _ in 0..connections {
             let mut client = Client::connect(Wire::H2, server.ports.sync).await?;
             for _ in 0..streams {
-                let body = client.open(request(server.ports.sync)?).await?;
-                self.tasks.spawn(listen(body, Arc::clone(&self.board)));
+                let body = client.open(Stream::Sync.request(server.ports.sync)?).await?;
+                self.tasks.spawn(Stream::Sync.listen(body, Arc::clone(&self.board)));
             }
         }
         let mut arrived = self.board.subscribe();

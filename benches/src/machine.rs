@@ -1,6 +1,7 @@
 //! What the system tells about itself and about processes: `/proc`, and which core runs what.
 
 use std::fs;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -66,9 +67,22 @@ pub(crate) fn fingerprint() -> Value {
 }
 
 /// Whether there is a second core for the load.
-pub(crate) fn has_two_cores() -> bool {
+fn has_two_cores() -> bool {
     // Not what is available to this process, which has pinned itself.
     fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.matches("processor\t").count() > 1)
+}
+
+static SERVERS: AtomicU16 = AtomicU16::new(1);
+
+/// Lets servers that are started from now on use as many `cores`, the first ones.
+pub(crate) fn let_servers_use(cores: u16) {
+    SERVERS.store(cores, Ordering::Relaxed);
+}
+
+/// The cores that servers use, as `taskset` writes them; `None` where there is only one in all.
+pub(crate) fn cores_of_servers() -> Option<String> {
+    let last = SERVERS.load(Ordering::Relaxed).saturating_sub(1);
+    has_two_cores().then(|| format!("0-{last}"))
 }
 
 /// Leaves the first core to servers, where there is another one.

@@ -57,6 +57,7 @@ fn main() -> Result<(), Failure> {
         return report::markdown(files);
     }
     machine::pin_to_last_core()?;
+    machine::let_servers_use(args.cores);
     let mut report = Report::begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run::run(&args, &mut report))?;

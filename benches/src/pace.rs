@@ -17,12 +17,18 @@ const CONNECTIONS: usize = 8;
 /// The share of the requests, from the first on, that is not counted.
 const DROPPED: f64 = 0.1;
 
-/// Latencies of one run, sorted.
+/// How long things took, sorted.
 #[derive(Debug)]
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    /// The latency that `share` of all requests stayed within.
+    /// Of things that took so long.
+    pub(crate) fn of(mut took: Vec<Duration>) -> Self {
+        took.sort_unstable();
+        Self(took)
+    }
+
+    /// What `share` of all stayed within.
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         #[allow(
             clippy::cast_precision_loss,
@@ -77,8 +83,7 @@ pub(crate) async fn pace(
             latencies.push(latency);
         }
     }
-    latencies.sort_unstable();
-    Ok(Latencies(latencies))
+    Ok(Latencies::of(latencies))
 }
 
 #[cfg(test)]

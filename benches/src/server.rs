@@ -121,8 +121,9 @@ impl Server {
         if matches!(kind, Kind::Floor(_)) {
             ports.ofrep = ports.evaluation;
         }
-        let pinned: &[&str] = if machine::has_two_cores() { &["taskset", "-c", "0"] } else { &[] };
-        let line: Vec<&str> = pinned.iter().copied().chain(words.iter().map(String::as_str)).collect();
+        let cores = machine::cores_of_servers();
+        let pinned = cores.iter().flat_map(|cores| ["taskset", "-c", cores.as_str()]);
+        let line: Vec<&str> = pinned.chain(words.iter().map(String::as_str)).collect();
         let (program, arguments) = line.split_first().ok_or("a peer's command is empty")?;
         let started = Instant::now();
         let child = Command::new(program)

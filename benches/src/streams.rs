@@ -1,4 +1,4 @@
-//! Streams of flagd's sync protocol, as clients hold them.
+//! Streams of flagd's protocols, as clients hold them.
 
 use std::sync::Arc;
 
@@ -9,27 +9,62 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use crate::Failure;
+use crate::server::Ports;
 use crate::workload::framed;
 
-/// `SyncFlags` with an empty request.
-pub(crate) fn request(port: u16) -> Result<Request<Full<Bytes>>, Failure> {
-    let uri = format!("http://127.0.0.1:{port}/flagd.sync.v1.FlagSyncService/SyncFlags");
-    let request = Request::post(uri).header("content-type", "application/grpc").header("te", "trailers");
-    Ok(request.body(Full::new(framed(&[])?))?)
+/// What can be followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stream {
+    /// `EventStream`: what changed.
+    Events,
+    /// `SyncFlags`: the whole document.
+    Sync,
 }
 
-/// Counts the documents of one stream. They are not kept: 10,000 clients in one process would need more memory than any server.
-pub(crate) async fn listen(mut body: Incoming, board: Arc<watch::Sender<usize>>) -> Result<(), Failure> {
-    let mut cut = Cut::default();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            let ended = cut.take(data);
-            if ended > 0 {
-                board.send_modify(|arrived| *arrived += ended);
-            }
+impl Stream {
+    /// Where it is served.
+    pub(crate) fn port(self, ports: Ports) -> u16 {
+        match self {
+            Self::Events => ports.evaluation,
+            Self::Sync => ports.sync,
         }
     }
-    Ok(())
+
+    /// Its method, with an empty request.
+    pub(crate) fn request(self, port: u16) -> Result<Request<Full<Bytes>>, Failure> {
+        let method = match self {
+            Self::Events => "flagd.evaluation.v1.Service/EventStream",
+            Self::Sync => "flagd.sync.v1.FlagSyncService/SyncFlags",
+        };
+        let request = Request::post(format!("http://127.0.0.1:{port}/{method}"));
+        let request = request.header("content-type", "application/grpc").header("te", "trailers");
+        Ok(request.body(Full::new(framed(&[])?))?)
+    }
+
+    /// Whether what arrived tells of flags, and not only that the server is alive; such an event is in one piece.
+    fn tells(self, data: &[u8]) -> bool {
+        const ALIVE: &[u8] = b"keep_alive";
+        matches!(self, Self::Sync) || !data.windows(ALIVE.len()).any(|part| part == ALIVE)
+    }
+
+    /// Counts its messages on `board`. They are not kept: 10,000 clients in one process would need more memory than any server.
+    pub(crate) async fn listen(
+        self,
+        mut body: Incoming,
+        board: Arc<watch::Sender<usize>>,
+    ) -> Result<(), Failure> {
+        let mut cut = Cut::default();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                let tells = self.tells(&data);
+                let ended = cut.take(data);
+                if ended > 0 && tells {
+                    board.send_modify(|arrived| *arrived += ended);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Where a stream of gRPC messages is cut.

@@ -12,7 +12,7 @@ use crate::args::Args;
 use crate::load::{Client, Wire};
 use crate::report::{Report, Table};
 use crate::server::{Kind, Server};
-use crate::streams::{listen, request};
+use crate::streams::Stream;
 use crate::workload::single;
 use crate::{Failure, machine};
 
@@ -53,8 +53,8 @@ async fn measure(
     for _ in 0..connections {
         let mut client = Client::connect(Wire::H2, server.ports.sync).await?;
         for _ in 0..streams {
-            let body = client.open(request(server.ports.sync)?).await?;
-            tasks.spawn(listen(body, Arc::clone(&board)));
+            let body = client.open(Stream::Sync.request(server.ports.sync)?).await?;
+            tasks.spawn(Stream::Sync.listen(body, Arc::clone(&board)));
         }
     }
     let all = connections * streams;

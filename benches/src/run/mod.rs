@@ -1,5 +1,6 @@
 //! What can be measured, one file each.
 
+mod changes;
 mod fanout;
 mod hostile;
 mod latency;
@@ -23,6 +24,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure>
         What::Serve => serve::run(args, report).await,
         What::Latency { rate } => latency::run(args, rate, report).await,
         What::Load { flags } => load::run(args, flags, report).await,
+        What::Changes { flags, changes } => changes::run(args, flags, *changes, report).await,
         What::Fanout { connections, streams } => fanout::run(args, (*connections, *streams), report).await,
         What::Providers => providers::run(args, report).await,
         What::Hostile { connections } => hostile::run(args, *connections, report).await,

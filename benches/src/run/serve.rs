@@ -47,6 +47,9 @@ async fn measure(args: &Args, generators: &Generators, workload: &Workload) -> R
     }
     table.compare(&Kind::hoistd(args.daemon.as_deref())?.name(), CPU);
     table.note(format!("load: {}", generator.name()));
+    if args.cores > 1 {
+        table.note(format!("servers on {} cores, the load on the last of the machine's", args.cores));
+    }
     Ok(table)
 }
 
