@@ -8,6 +8,14 @@ use tonic::{Code, Status};
 
 use super::method::Kind;
 
+const CONNECT_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
+const CONNECT_CONTENT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
+const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
 /// How messages and errors are laid on HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -93,13 +101,8 @@ impl Protocol {
     pub(super) fn encoding_headers(self) -> (HeaderName, HeaderName) {
         match self {
             Self::ConnectUnary => (header::CONTENT_ENCODING, header::ACCEPT_ENCODING),
-            Self::ConnectStream => (
-                HeaderName::from_static("connect-content-encoding"),
-                HeaderName::from_static("connect-accept-encoding"),
-            ),
-            Self::Grpc | Self::GrpcWeb => {
-                (HeaderName::from_static("grpc-encoding"), HeaderName::from_static("grpc-accept-encoding"))
-            }
+            Self::ConnectStream => (CONNECT_CONTENT_ENCODING, CONNECT_ACCEPT_ENCODING),
+            Self::Grpc | Self::GrpcWeb => (GRPC_ENCODING, GRPC_ACCEPT_ENCODING),
         }
     }
 }
@@ -137,11 +140,11 @@ impl Gzip {
 /// INVALID_ARGUMENT for a header that is no duration.
 pub(super) fn patience(headers: &HeaderMap, protocol: Protocol) -> Result<Option<Duration>, Status> {
     match protocol {
-        Protocol::ConnectUnary | Protocol::ConnectStream => match text(headers, "connect-timeout-ms") {
+        Protocol::ConnectUnary | Protocol::ConnectStream => match text(headers, CONNECT_TIMEOUT) {
             "" => Ok(None),
             millis => connect_timeout(millis).map(Some),
         },
-        Protocol::Grpc | Protocol::GrpcWeb => match text(headers, "grpc-timeout") {
+        Protocol::Grpc | Protocol::GrpcWeb => match text(headers, GRPC_TIMEOUT) {
             "" => Ok(None),
             timeout => grpc_timeout(timeout).map(Some),
         },
@@ -193,7 +196,7 @@ pub(super) fn check_version(headers: &HeaderMap, protocol: Protocol) -> Result<(
     if !matches!(protocol, Protocol::ConnectUnary | Protocol::ConnectStream) {
         return Ok(());
     }
-    match text(headers, "connect-protocol-version") {
+    match text(headers, CONNECT_VERSION) {
         "" | "1" => Ok(()),
         other => Err(Status::new(
             Code::InvalidArgument,

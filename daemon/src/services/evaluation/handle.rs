@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{Flag, Selector};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tonic::Status;
 
 use super::convert::{Answer, Item, Question, Scalar, invalid, reflection};
@@ -16,7 +16,7 @@ use crate::services::grpc::{self, FrameStream, Frames};
 use crate::services::replies::{self, Place};
 
 /// The header that says which flags a request means.
-const SELECTOR: &str = "flagd-selector";
+const SELECTOR: HeaderName = HeaderName::from_static("flagd-selector");
 
 /// A version of the service.
 pub(super) struct Version {
