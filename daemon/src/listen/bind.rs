@@ -63,7 +63,7 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::tcp(stream))
             }
             Self::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
         }

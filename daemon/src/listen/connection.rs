@@ -23,6 +23,7 @@ use tower::util::Oneshot;
 use super::Handler;
 use super::body::Inbound;
 use super::limits::Limits;
+use super::outlet::Outlet;
 use super::patience::Patient;
 use super::prompt::{Begun, Prompt};
 use super::stream::{Rewound, Stream};
@@ -56,16 +57,17 @@ impl<S: Handler> Port<S> {
     }
 
     async fn greet(self: Arc<Self>, stream: Patient<Stream>, closing: Closing) -> io::Result<()> {
+        let outlet = stream.io().outlet();
         let Some(tls) = self.tls.clone() else {
             let (io, is_http2) = self.recognise(stream, &closing).await?;
-            return self.serve(io, is_http2, true, closing).await;
+            return self.serve(io, is_http2, true, outlet, closing).await;
         };
         let stream = self.patiently(tls.accept(stream), &closing).await?;
         if stream.get_ref().1.alpn_protocol() == Some(super::ALPN_HTTP2) {
-            return self.http2(stream, closing).await;
+            return self.http2(stream, outlet, closing).await;
         }
         let (io, is_http2) = self.recognise(stream, &closing).await?;
-        self.serve(io, is_http2, false, closing).await
+        self.serve(io, is_http2, false, outlet, closing).await
     }
 
     /// Waits for something the client owes before its first request.
@@ -96,17 +98,30 @@ impl<S: Handler> Port<S> {
         Ok((Rewound::new(read.freeze(), io), is_http2))
     }
 
-    async fn serve<I>(self: Arc<Self>, io: I, is_http2: bool, plain: bool, closing: Closing) -> io::Result<()>
+    async fn serve<I>(
+        self: Arc<Self>,
+        io: I,
+        is_http2: bool,
+        plain: bool,
+        outlet: Option<Outlet>,
+        closing: Closing,
+    ) -> io::Result<()>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         if is_http2 {
-            return self.http2(io, closing).await;
+            return self.http2(io, outlet, closing).await;
         }
-        self.http1(io, plain, closing).await
+        self.http1(io, plain, outlet, closing).await
     }
 
-    async fn http1<I>(self: Arc<Self>, io: I, plain: bool, closing: Closing) -> io::Result<()>
+    async fn http1<I>(
+        self: Arc<Self>,
+        io: I,
+        plain: bool,
+        outlet: Option<Outlet>,
+        closing: Closing,
+    ) -> io::Result<()>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -133,10 +148,10 @@ impl<S: Handler> Port<S> {
         let Ok(Handover { connection, first_request }) = upgrades.try_recv() else { return Ok(()) };
         let io = TokioIo::new(connection.await.map_err(io::Error::other)?);
         let io = self.patiently(upgrade::splice(io, first_request), &closing).await?;
-        self.http2(io, closing).await
+        self.http2(io, outlet, closing).await
     }
 
-    async fn http2<I>(self: Arc<Self>, io: I, closing: Closing) -> io::Result<()>
+    async fn http2<I>(self: Arc<Self>, io: I, outlet: Option<Outlet>, closing: Closing) -> io::Result<()>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -151,7 +166,7 @@ impl<S: Handler> Port<S> {
             .initial_connection_window_size(MIB)
             .max_header_list_size(self.limits.header_list_bytes())
             .serve_connection(TokioIo::new(io), service);
-        let mut connection = pin!(Prompt::new(connection, begun));
+        let mut connection = pin!(Prompt::new(connection, begun, outlet));
         tokio::select! {
             ended = &mut connection => ended,
             () = closed(closing) => {

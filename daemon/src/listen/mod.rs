@@ -12,6 +12,7 @@ mod bind;
 mod body;
 mod connection;
 mod limits;
+mod outlet;
 mod patience;
 mod prompt;
 mod stream;

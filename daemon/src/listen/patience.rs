@@ -21,6 +21,11 @@ impl<I> Patient<I> {
         Self { io, time, waiting: None }
     }
 
+    /// The connection itself.
+    pub(super) fn io(&self) -> &I {
+        &self.io
+    }
+
     fn watch(&mut self, cx: &mut Context<'_>, taken: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if taken.is_ready() {
             self.waiting = None;

@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use http::Version;
 use hyper::rt::Executor;
 
+use super::outlet::Outlet;
+
 type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes the answers that a connection begins, as many at most as it may have streams.
@@ -41,13 +43,17 @@ pin_project_lite::pin_project! {
         begun: Begun,
         // Empty between two polls; kept for its room.
         now: Vec<Answer>,
+        outlet: Option<Outlet>,
     }
 }
 
 impl<C> Prompt<C> {
-    /// Drives `connection`, which has `begun` for its executor.
-    pub(super) fn new(connection: C, begun: Begun) -> Self {
-        Self { connection, begun, now: Vec::new() }
+    /// Drives `connection`, which has `begun` for its executor and sends through `outlet`.
+    pub(super) fn new(connection: C, begun: Begun, outlet: Option<Outlet>) -> Self {
+        if let Some(outlet) = &outlet {
+            outlet.gather();
+        }
+        Self { connection, begun, now: Vec::new(), outlet }
     }
 
     /// The connection itself.
@@ -61,11 +67,11 @@ impl<C: Future> Future for Prompt<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let mut this = self.project();
-        loop {
+        let ended = loop {
             let ended = this.connection.as_mut().poll(cx);
             std::mem::swap(&mut *this.begun.lock(), this.now);
             if this.now.is_empty() {
-                return ended;
+                break ended;
             }
             for answer in this.now.drain(..) {
                 if ended.is_ready() {
@@ -75,9 +81,13 @@ impl<C: Future> Future for Prompt<C> {
                 }
             }
             if ended.is_ready() {
-                return ended;
+                break ended;
             }
+        };
+        if let Some(outlet) = this.outlet {
+            outlet.release();
         }
+        ended
     }
 }
 
@@ -145,7 +155,7 @@ mod tests {
         let (done, mut seen) = unbounded_channel();
         let (end, ends) = unbounded_channel();
         let begun = Begun::default();
-        let task = tokio::spawn(Prompt::new(connection(done, begun.clone(), ends), begun));
+        let task = tokio::spawn(Prompt::new(connection(done, begun.clone(), ends), begun, None));
         let mut next = async || seen.recv().await.expect("an answer");
         let (name, connection) = next().await;
         assert_eq!(name, "connection");

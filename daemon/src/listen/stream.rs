@@ -6,18 +6,37 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpStream, UnixStream};
+
+use super::outlet::Outlet;
 
 /// A connection as the system gives it.
 pub(super) enum Stream {
-    Tcp(TcpStream),
+    Tcp(OwnedReadHalf, Outlet),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Over TCP.
+    pub(super) fn tcp(stream: TcpStream) -> Self {
+        let (inlet, outlet) = stream.into_split();
+        Self::Tcp(inlet, Outlet::new(outlet))
+    }
+
+    /// The sending side, where it can be told that more is to come.
+    pub(super) fn outlet(&self) -> Option<Outlet> {
+        match self {
+            Self::Tcp(_, outlet) => Some(outlet.clone()),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, into),
+            Self::Tcp(inlet, _) => Pin::new(inlet).poll_read(cx, into),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, into),
         }
     }
@@ -26,21 +45,22 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
+            Self::Tcp(_, outlet) => outlet.poll_write(cx, &[IoSlice::new(from)]),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, from),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            // The system takes what is written at once.
+            Self::Tcp(..) => Poll::Ready(Ok(())),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(_, outlet) => Poll::Ready(outlet.shutdown()),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
@@ -51,7 +71,7 @@ impl AsyncWrite for Stream {
         from: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+            Self::Tcp(_, outlet) => outlet.poll_write(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, from),
         }
     }
