@@ -3,12 +3,17 @@
 //! A task costs more than most answers do: it is made, queued, found again and put away. Each answer is therefore begun
 //! where its request was read, and gets a task only if it has to wait: for the rest of a body, for a change, for its turn.
 //! What was read at once is still answered at once, in as few writes as before.
+//!
+//! An answer that is given wakes the connection, which is about to be driven on anyway: a [`Bell`] between the two keeps that
+//! from costing another turn of the task.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 
+use futures_util::task::AtomicWaker;
 use http::Version;
 use hyper::rt::Executor;
 
@@ -44,6 +49,8 @@ pin_project_lite::pin_project! {
         // Empty between two polls; kept for its room.
         now: Vec<Answer>,
         outlet: Option<Outlet>,
+        bell: Arc<Bell>,
+        ringer: Waker,
     }
 }
 
@@ -53,7 +60,8 @@ impl<C> Prompt<C> {
         if let Some(outlet) = &outlet {
             outlet.gather();
         }
-        Self { connection, begun, now: Vec::new(), outlet }
+        let bell = Arc::new(Bell::default());
+        Self { connection, begun, now: Vec::new(), outlet, ringer: Waker::from(Arc::clone(&bell)), bell }
     }
 
     /// The connection itself.
@@ -67,8 +75,11 @@ impl<C: Future> Future for Prompt<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let mut this = self.project();
+        this.bell.task.register(cx.waker());
+        let mut ringing = Context::from_waker(this.ringer);
         let ended = loop {
-            let ended = this.connection.as_mut().poll(cx);
+            this.bell.hush();
+            let ended = this.connection.as_mut().poll(&mut ringing);
             std::mem::swap(&mut *this.begun.lock(), this.now);
             if this.now.is_empty() {
                 break ended;
@@ -77,7 +88,7 @@ impl<C: Future> Future for Prompt<C> {
                 if ended.is_ready() {
                     tokio::spawn(answer);
                 } else {
-                    begin(answer, cx);
+                    begin(answer, &mut ringing);
                 }
             }
             if ended.is_ready() {
@@ -87,7 +98,49 @@ impl<C: Future> Future for Prompt<C> {
         if let Some(outlet) = this.outlet {
             outlet.release();
         }
+        this.bell.listen();
         ended
+    }
+}
+
+/// Wakes the connection's task, unless that is at work and will look again by itself.
+#[derive(Default)]
+struct Bell {
+    state: AtomicU8,
+    task: AtomicWaker,
+}
+
+/// Whoever rings wakes the task.
+const HEARD: u8 = 0;
+/// The task is at work.
+const HUSHED: u8 = 1;
+/// Somebody rang since the connection was last driven.
+const RUNG: u8 = 2;
+
+impl Bell {
+    /// Says that the connection is driven now; who rang before is served by that.
+    fn hush(&self) {
+        self.state.swap(HUSHED, Ordering::SeqCst);
+    }
+
+    /// Says that the task rests. Who rang since the connection was last driven is heard now.
+    fn listen(&self) {
+        if self.state.swap(HEARD, Ordering::SeqCst) == RUNG {
+            self.task.wake();
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let rung = self.state.compare_exchange(HUSHED, RUNG, Ordering::SeqCst, Ordering::SeqCst);
+        if rung == Err(HEARD) {
+            self.task.wake();
+        }
     }
 }
 
@@ -148,6 +201,43 @@ mod tests {
             }
             ended
         })
+    }
+
+    /// A task that counts how often it is woken.
+    #[derive(Default)]
+    struct Task(AtomicU8);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_rings_while_the_task_works_is_heard_when_it_rests_or_served_before() {
+        let (task, bell) = (Arc::new(Task::default()), Arc::new(Bell::default()));
+        let waker = Waker::from(Arc::clone(&task));
+        let woken = || task.0.swap(0, Ordering::SeqCst);
+        let ringer = Waker::from(Arc::clone(&bell));
+        bell.task.register(&waker);
+        ringer.wake_by_ref();
+        ringer.wake_by_ref();
+        assert_eq!(woken(), 1, "at rest the first one wakes, until the task has been at work");
+        bell.task.register(&waker);
+        bell.hush();
+        ringer.wake_by_ref();
+        bell.hush();
+        assert_eq!(woken(), 0, "served, since the connection is driven after it");
+        bell.listen();
+        assert_eq!(woken(), 0);
+        bell.hush();
+        ringer.clone().wake();
+        assert_eq!(woken(), 0);
+        bell.listen();
+        assert_eq!(woken(), 1, "nobody has looked since");
+        bell.task.register(&waker);
+        ringer.wake_by_ref();
+        assert_eq!(woken(), 1);
     }
 
     #[tokio::test]
