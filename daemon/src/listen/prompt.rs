@@ -4,6 +4,9 @@
 //! where its request was read, and gets a task only if it has to wait: for the rest of a body, for a change, for its turn.
 //! What was read at once is still answered at once, in as few writes as before.
 //!
+//! Where answers turn out to take long, as those of very large rules do, the next ones get tasks, so that other threads can
+//! take their share.
+//!
 //! An answer that is given wakes the connection, which is about to be driven on anyway: a [`Bell`] between the two keeps that
 //! from costing another turn of the task.
 
@@ -12,12 +15,18 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use http::Version;
 use hyper::rt::Executor;
 
 use super::outlet::Outlet;
+
+/// Answers that take longer than this, on average of those begun together, hold up the others of their connection.
+const LONG: Duration = Duration::from_micros(200);
+/// How many answers get tasks after such ones.
+const APART: usize = 256;
 
 type Answer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -48,6 +57,8 @@ pin_project_lite::pin_project! {
         begun: Begun,
         // Empty between two polls; kept for its room.
         now: Vec<Answer>,
+        // How many of the next answers get tasks at once.
+        apart: usize,
         outlet: Option<Outlet>,
         bell: Arc<Bell>,
         ringer: Waker,
@@ -61,7 +72,15 @@ impl<C> Prompt<C> {
             outlet.gather();
         }
         let bell = Arc::new(Bell::default());
-        Self { connection, begun, now: Vec::new(), outlet, ringer: Waker::from(Arc::clone(&bell)), bell }
+        Self {
+            connection,
+            begun,
+            now: Vec::new(),
+            apart: 0,
+            outlet,
+            ringer: Waker::from(Arc::clone(&bell)),
+            bell,
+        }
     }
 
     /// The connection itself.
@@ -84,12 +103,18 @@ impl<C: Future> Future for Prompt<C> {
             if this.now.is_empty() {
                 break ended;
             }
+            let (since, mut many) = (Instant::now(), 0);
             for answer in this.now.drain(..) {
-                if ended.is_ready() {
+                if ended.is_ready() || *this.apart > 0 {
+                    *this.apart = this.apart.saturating_sub(1);
                     tokio::spawn(answer);
                 } else {
                     begin(answer, &mut ringing);
+                    many += 1;
                 }
+            }
+            if since.elapsed() > LONG * many && many > 0 {
+                *this.apart = APART;
             }
             if ended.is_ready() {
                 break ended;
@@ -201,6 +226,36 @@ mod tests {
             }
             ended
         })
+    }
+
+    #[tokio::test]
+    async fn answers_that_take_long_send_the_next_ones_away() {
+        let (done, mut seen) = unbounded_channel();
+        let begun = Begun::default();
+        let executor = begun.clone();
+        let mut turn = 0;
+        let connection = poll_fn(move |cx| {
+            turn += 1;
+            let name = if turn == 1 { "here" } else { "apart" };
+            if turn <= 4 {
+                let done = done.clone();
+                executor.execute(async move {
+                    let _ = done.send((name, id()));
+                    if turn == 1 {
+                        std::thread::sleep(2 * LONG);
+                    }
+                });
+            }
+            cx.waker().wake_by_ref();
+            if turn < 6 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        let task = tokio::spawn(Prompt::new(connection, begun, None));
+        let own = task.id();
+        task.await.expect("no panic");
+        for _ in 0..4 {
+            let (name, task) = seen.recv().await.expect("an answer");
+            assert_eq!(name == "here", task == own, "{name}");
+        }
     }
 
     /// A task that counts how often it is woken.
