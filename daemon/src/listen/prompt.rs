@@ -286,7 +286,7 @@ mod tests {
         bell.listen();
         assert_eq!(woken(), 0);
         bell.hush();
-        ringer.clone().wake();
+        ringer.wake_by_ref();
         assert_eq!(woken(), 0);
         bell.listen();
         assert_eq!(woken(), 1, "nobody has looked since");
