@@ -24,7 +24,7 @@ use hyper::rt::Executor;
 use super::outlet::Outlet;
 
 /// Answers that take longer than this, on average of those begun together, hold up the others of their connection.
-const LONG: Duration = Duration::from_micros(200);
+const LONG: Duration = Duration::from_millis(2);
 /// How many answers get tasks after such ones.
 const APART: usize = 256;
 
