@@ -28,7 +28,7 @@ const KNOWN: [(&str, u64); 8] = [
     ("R3", 1204),
     ("R4", 488),
     ("R5", 609),
-    (wire::GRPC, 53_480),
+    (wire::GRPC, 53_890),
     (wire::OFREP, 35_918),
     (wire::CONNECT, 42_207),
 ];
