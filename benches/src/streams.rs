@@ -1,16 +1,23 @@
 //! Streams of flagd's protocols, as clients hold them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Failure;
-use crate::server::Ports;
+use crate::load::{Client, Wire};
+use crate::server::{Ports, Server};
 use crate::workload::framed;
+
+/// How long a message may take to reach everybody; Go flagd takes 43 s for 10,000 streams.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What can be followed.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +30,7 @@ pub(crate) enum Stream {
 
 impl Stream {
     /// Where it is served.
-    pub(crate) fn port(self, ports: Ports) -> u16 {
+    fn port(self, ports: Ports) -> u16 {
         match self {
             Self::Events => ports.evaluation,
             Self::Sync => ports.sync,
@@ -31,7 +38,7 @@ impl Stream {
     }
 
     /// Its method, with an empty request.
-    pub(crate) fn request(self, port: u16) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(self, port: u16) -> Result<Request<Full<Bytes>>, Failure> {
         let method = match self {
             Self::Events => "flagd.evaluation.v1.Service/EventStream",
             Self::Sync => "flagd.sync.v1.FlagSyncService/SyncFlags",
@@ -48,11 +55,7 @@ impl Stream {
     }
 
     /// Counts its messages on `board`. They are not kept: 10,000 clients in one process would need more memory than any server.
-    pub(crate) async fn listen(
-        self,
-        mut body: Incoming,
-        board: Arc<watch::Sender<usize>>,
-    ) -> Result<(), Failure> {
+    async fn listen(self, mut body: Incoming, board: Arc<watch::Sender<usize>>) -> Result<(), Failure> {
         let mut cut = Cut::default();
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
@@ -65,6 +68,69 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// Clients that hold streams open, until this is dropped.
+pub(crate) struct Followers {
+    board: Arc<watch::Sender<usize>>,
+    tasks: JoinSet<Result<(), Failure>>,
+}
+
+impl Followers {
+    /// Opens as many `streams` on each of as many `connections`, and waits until each has its first message.
+    pub(crate) async fn of(
+        stream: Stream,
+        server: &Server,
+        (connections, streams): (usize, usize),
+    ) -> Result<Self, Failure> {
+        let mut followers = Self { board: Arc::default(), tasks: JoinSet::new() };
+        let port = stream.port(server.ports);
+        for _ in 0..connections {
+            let mut client = Client::connect(Wire::H2, port).await?;
+            for _ in 0..streams {
+                let body = client.open(stream.request(port)?).await?;
+                followers.tasks.spawn(stream.listen(body, Arc::clone(&followers.board)));
+            }
+        }
+        followers.reach(connections * streams).await?;
+        Ok(followers)
+    }
+
+    /// How many messages arrived so far, all streams together.
+    pub(crate) fn arrived(&self) -> usize {
+        *self.board.borrow()
+    }
+
+    /// Waits until as many messages as `many` arrived, all streams together.
+    pub(crate) async fn reach(&mut self, many: usize) -> Result<(), Failure> {
+        let mut arrived = self.board.subscribe();
+        tokio::select! {
+            waited = timeout(PATIENCE, arrived.wait_for(|arrived| *arrived >= many)) => {
+                let seen = self.arrived();
+                waited.map_err(|_| format!("{seen} of {many} messages came within {PATIENCE:?}"))??;
+                Ok(())
+            }
+            Some(ended) = self.tasks.join_next() => {
+                ended??;
+                Err(over())
+            }
+        }
+    }
+
+    /// Fails if a stream has ended.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        match self.tasks.try_join_next() {
+            Some(ended) => {
+                ended??;
+                Err(over())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn over() -> Failure {
+    "a stream ended".into()
 }
 
 /// Where a stream of gRPC messages is cut.
