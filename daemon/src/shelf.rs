@@ -18,15 +18,15 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    /// That of `flag`, empty at first.
-    pub(crate) fn of(flag: &Flag) -> Option<&Self> {
-        flag.shelved(Self::default)
+    /// That of `flag`, empty at first, and which of the flag's variants `variant` is. `None` for a variant that is none of
+    /// them, which a vendor's rules made for a question: nothing is kept of it.
+    pub(crate) fn of<'f>(flag: &'f Flag, variant: Option<&Variant>) -> Option<(&'f Self, Option<usize>)> {
+        let at = match variant {
+            Some(variant) => Some(flag.variants().iter().position(|own| std::ptr::eq(own, variant))?),
+            None => None,
+        };
+        Some((flag.shelved(Self::default)?, at))
     }
-}
-
-/// Which of the flag's variants this is, or `None` if it is none of them: one that a vendor's rules made for a question.
-pub(crate) fn position(flag: &Flag, variant: &Variant) -> Option<usize> {
-    flag.variants().iter().position(|own| std::ptr::eq(own, variant))
 }
 
 /// A short list that only grows, the oldest first. Reading takes no lock.

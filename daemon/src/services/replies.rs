@@ -10,7 +10,7 @@ use bytes::Bytes;
 use engine::{Reason, Resolution};
 
 use crate::ask::Outcome;
-use crate::shelf::{self, Chain, Shelf};
+use crate::shelf::{Chain, Shelf};
 
 /// A longer reply, in bytes, is written anew: it is mostly the value, which the flag holds already.
 const LONGEST: usize = 4 << 10;
@@ -66,12 +66,8 @@ pub(super) fn place<'f, Form: 'static>(outcome: &Outcome<'f>, reflected: Option<
     if !reflected.is_none_or(known) {
         return None;
     }
-    let variant = match variant {
-        Some(variant) => Some(shelf::position(flag, variant)?),
-        None => None,
-    };
-    let about = About { form: TypeId::of::<Form>(), variant, reason };
-    Some(Place { replies: &Shelf::of(flag)?.replies, about })
+    let (shelf, variant) = Shelf::of(flag, variant)?;
+    Some(Place { replies: &shelf.replies, about: About { form: TypeId::of::<Form>(), variant, reason } })
 }
 
 impl<'f> Place<'f> {
@@ -167,7 +163,7 @@ mod tests {
         let flag = self::flag(1);
         let long = "v".repeat(LONGEST);
         for _ in 0..2 {
-            let replies = &Shelf::of(&flag).expect("the shelf is empty").replies;
+            let replies = &Shelf::of(&flag, None).expect("the shelf is empty").0.replies;
             let about = About { form: TypeId::of::<A>(), variant: None, reason: Reason::Static };
             Place { replies, about }.keep(format!("{long}!").as_bytes());
             assert!(replies.find(&about).is_none());

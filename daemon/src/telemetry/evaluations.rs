@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 
 use super::exposition::{Exposition, Kind};
 use super::shards::Shards;
-use crate::shelf::{self, Chain, Shelf};
+use crate::shelf::{Chain, Shelf};
 
 /// How many different (flag, outcome) pairs are told apart; evaluations beyond that are counted under [`OVERFLOW`].
 const LIMIT: usize = 20_000;
@@ -146,27 +146,20 @@ impl Evaluations {
     }
 
     fn count(&self, flag: Option<&Flag>, variant: Option<&Variant>, outcome: Outcome) {
-        let places = match flag {
-            Some(flag) => Shelf::of(flag).map(|shelf| &shelf.counters),
-            None => Some(&self.unknown),
+        let kept = match flag {
+            Some(flag) => Shelf::of(flag, variant).map(|(shelf, variant)| (&shelf.counters, variant)),
+            None => Some((&self.unknown, None)),
         };
-        let counted = match (flag, variant) {
-            (Some(flag), Some(variant)) => shelf::position(flag, variant).map(Some),
-            _ => Some(None),
-        }
-        .map(|variant| Counted { evaluations: self.id, variant, outcome });
-        let kept = places.zip(counted);
-        let place = match kept.and_then(|(places, counted)| places.find(&counted)) {
-            Some(place) => *place,
-            None => {
-                let place =
-                    self.place(flag.map_or(UNKNOWN, Flag::key), variant.map_or("", Variant::name), outcome);
-                if let Some((places, counted)) = kept {
-                    places.keep(counted, place, MOST);
-                }
-                place
+        let kept = kept.map(|(places, variant)| (places, Counted { evaluations: self.id, variant, outcome }));
+        let known = kept.and_then(|(places, counted)| places.find(&counted).copied());
+        let place = known.unwrap_or_else(|| {
+            let key = flag.map_or(UNKNOWN, Flag::key);
+            let place = self.place(key, variant.map_or("", Variant::name), outcome);
+            if let Some((places, counted)) = kept {
+                places.keep(counted, place, MOST);
             }
-        };
+            place
+        });
         self.counts.mine().add(place);
     }
 
