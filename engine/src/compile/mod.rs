@@ -74,9 +74,6 @@ impl FromIterator<Arc<Flag>> for Layer {
     }
 }
 
-/// How many different sets of variants are remembered while a document is compiled.
-const MOST_SHARED: usize = 4096;
-
 /// What came of a definition.
 #[derive(Debug, Default)]
 pub struct Compiled {
@@ -143,6 +140,9 @@ struct Compiler<'c> {
     /// Evaluators by name, each compiled once and shared by the rules that refer to it.
     evaluators: HashMap<String, Arc<Program>>,
 }
+
+/// How many different sets of variants are remembered while a document is compiled.
+const MOST_SHARED: usize = 4096;
 
 /// A flag that others may be like in all but their key.
 struct Model {
@@ -331,6 +331,7 @@ impl<'c> Compiler<'c> {
         };
         self.text.clear();
         payload.push(&mut self.text);
+        let definition = Arc::from(self.text.as_str());
         let default =
             written.default.as_ref().and_then(|name| written.variants.keys().position(|other| other == name));
         Ok(Flag {
@@ -342,7 +343,7 @@ impl<'c> Compiler<'c> {
             rule,
             native: None,
             metadata: Arc::new(merged.metadata()),
-            definition: self.text.as_str().into(),
+            definition,
             fingerprint,
             warnings: written.warnings.into(),
             shelf: Shelf::default(),
