@@ -153,13 +153,12 @@ mod tests {
         let large = vec![b'x'; 16 << 10];
         let mut soonest = false;
         for _ in 0..TIMES {
-            for _ in 0..5 {
-                write(&outlet, &large).await;
-            }
+            // Alone: were anything on its way before it, the other side's acknowledgement would release it.
+            write(&outlet, &large).await;
             outlet.release();
-            soonest |= soon(&mut client, 5 * large.len()).await;
+            soonest |= soon(&mut client, large.len()).await;
         }
-        assert!(soonest, "the last part waited each time");
+        assert!(soonest, "it waited each time");
     }
 
     #[tokio::test]
