@@ -23,7 +23,8 @@ use hyper::rt::Executor;
 
 use super::outlet::Outlet;
 
-/// Answers that take longer than this, on average of those begun together, hold up the others of their connection.
+/// Answers that take longer than this, on average of those begun together and twice in a row, hold up the others of their
+/// connection. Once may be the system's doing, which had something else to run.
 const LONG: Duration = Duration::from_millis(2);
 /// How many answers get tasks after such ones.
 const APART: usize = 256;
@@ -57,6 +58,8 @@ pin_project_lite::pin_project! {
         begun: Begun,
         // Empty between two polls; kept for its room.
         now: Vec<Answer>,
+        // Whether those begun last took long.
+        long: bool,
         // How many of the next answers get tasks at once.
         apart: usize,
         outlet: Option<Outlet>,
@@ -76,6 +79,7 @@ impl<C> Prompt<C> {
             connection,
             begun,
             now: Vec::new(),
+            long: false,
             apart: 0,
             outlet,
             ringer: Waker::from(Arc::clone(&bell)),
@@ -113,8 +117,11 @@ impl<C: Future> Future for Prompt<C> {
                     many += 1;
                 }
             }
-            if since.elapsed() > LONG * many && many > 0 {
-                *this.apart = APART;
+            if many > 0 {
+                let before = std::mem::replace(this.long, since.elapsed() > LONG * many);
+                if before && *this.long {
+                    *this.apart = APART;
+                }
             }
             if ended.is_ready() {
                 break ended;
@@ -229,19 +236,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_that_take_long_send_the_next_ones_away() {
+    async fn answers_that_take_long_twice_send_the_next_ones_away() {
         let (done, mut seen) = unbounded_channel();
         let begun = Begun::default();
         let executor = begun.clone();
         let mut turn = 0;
         let connection = poll_fn(move |cx| {
             turn += 1;
-            let name = if turn == 1 { "here" } else { "apart" };
+            let name = if turn <= 2 { "here" } else { "apart" };
             if turn <= 4 {
                 let done = done.clone();
                 executor.execute(async move {
                     let _ = done.send((name, id()));
-                    if turn == 1 {
+                    if turn <= 2 {
                         std::thread::sleep(2 * LONG);
                     }
                 });
