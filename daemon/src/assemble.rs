@@ -13,6 +13,7 @@ use std::time::Duration;
 #[cfg(feature = "otel")]
 use std::time::SystemTime;
 
+use engine::Selector;
 use store::Store;
 use tokio::sync::watch;
 #[cfg(feature = "otel")]
@@ -35,7 +36,7 @@ use crate::services::sync::{self, Sync};
 use crate::services::unleash::Unleash;
 #[cfg(feature = "otel")]
 use crate::telemetry::export::{Collector, push_metrics};
-use crate::telemetry::{Measure, Telemetry};
+use crate::telemetry::{Evaluations, Measure, Telemetry};
 use crate::{services, sources};
 
 /// How long sync clients wait for sources that do not come up, before they get what there is (contract 2).
@@ -198,6 +199,7 @@ impl App {
         let pairs = |map: &BTreeMap<String, String>| map.clone().into_iter();
         let enrichment = Enrichment::new(pairs(&config.context_values), pairs(&config.context_from_header))?;
         let telemetry = Telemetry::default();
+        tokio::spawn(foresee(&store, Arc::clone(&telemetry.evaluations)));
         let ask = Ask::new(Arc::clone(&store), Arc::new(enrichment), Arc::clone(&telemetry.evaluations))
             .traced(is_traced(&config));
         let unleash = config.listen.unleash_port.map(|_| unleash(&config, &store, &closing)).transpose()?;
@@ -340,6 +342,27 @@ impl App {
     }
 }
 
+/// Makes the counters of flags as they come into service, for as long as there is a store.
+fn foresee(store: &Arc<Store>, evaluations: Arc<Evaluations>) -> impl Future<Output = ()> + use<> {
+    let mut news = store.subscribe();
+    news.mark_changed();
+    let store = Arc::downgrade(store);
+    async move {
+        while news.changed().await.is_ok()
+            && let Some(store) = store.upgrade()
+        {
+            let evaluations = Arc::clone(&evaluations);
+            let work = move || {
+                let snapshot = Arc::clone(&store.read());
+                drop(store);
+                evaluations.foresee(snapshot.select(&Selector::Any).map(AsRef::as_ref));
+            };
+            // What failed here is made when it is first counted.
+            let _ = tokio::task::spawn_blocking(work).await;
+        }
+    }
+}
+
 fn body_bytes(config: &Config) -> Option<usize> {
     config.max_request_body.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
@@ -353,4 +376,35 @@ fn unleash(
     let theirs = config.origins.iter().filter(|origin| origin.provider == Provider::Unleash);
     let origins: Vec<_> = theirs.map(sources::origin).collect();
     Unleash::new(Arc::clone(store), &origins, body_bytes(config), closing)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+    use store::{Format, Memory, Origin, Settings};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn counters_are_made_as_flags_come_into_service() {
+        let document = |keys: &[&str]| {
+            let flag = json!({"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"});
+            let flags: Map<_, _> = keys.iter().map(|key| ((*key).to_owned(), flag.clone())).collect();
+            json!({ "flags": flags }).to_string()
+        };
+        let (memory, handle) = Memory::new(document(&["a"]), Format::Json);
+        let origin = Origin::new("memory", "flags", Map::new());
+        let settings = Settings::new(crate::ask::clock);
+        let store = Arc::new(Store::open(settings, vec![(origin, Box::new(memory))]));
+        let evaluations = Arc::<Evaluations>::default();
+        let foreseeing = tokio::spawn(foresee(&store, Arc::clone(&evaluations)));
+        for keys in [&["a"][..], &["a", "b", "c"]] {
+            handle.set(document(keys));
+            while evaluations.known() != keys.len() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        drop(store);
+        foreseeing.await.expect("ends with the store");
+    }
 }

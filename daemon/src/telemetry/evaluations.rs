@@ -22,6 +22,13 @@ const OVERFLOW: &str = "__overflow__";
 /// The key under which evaluations of flags that do not exist are counted: what clients ask for must not make series.
 const UNKNOWN: &str = "__unknown__";
 
+/// How many pairs get their counters at load, before anybody asked. Most flags of a large set are asked by nobody, and must
+/// not use up [`LIMIT`].
+const FORESEEN: usize = 5_000;
+
+/// How many of these may be of one flag.
+const FEW: usize = 8;
+
 /// How many of its counters a flag finds without a lookup.
 const MOST: usize = 32;
 
@@ -58,8 +65,9 @@ impl Failure {
 
 /// Counters per flag, variant and reason. They never fall, whatever happens to the flags, and they are bounded.
 ///
-/// Counting is adding one to an atomic of the thread's own, whose place is kept with the flag. A pair gets its place when it
-/// is first counted: most flags of a large set are asked by nobody, and would use the bound up.
+/// Counting is adding one to an atomic of the thread's own, whose place is kept with the flag. The first pairs get their place
+/// at load ([`foresee`](Self::foresee)), what else is answered when it is first counted. A series that counted nothing is not
+/// shown.
 #[derive(Debug)]
 pub struct Evaluations {
     /// Tells the places of these counters from those of others that count the same flags.
@@ -145,22 +153,49 @@ impl Evaluations {
         self.count(flag, None, Outcome::Failure(failure));
     }
 
+    /// Makes the counters of what `flags` can be seen to answer, until 5,000 pairs are known: the one answer of a flag without
+    /// a rule; otherwise the default and each of the first few variants, chosen by the rule.
+    pub fn foresee<'f>(&self, flags: impl IntoIterator<Item = &'f Flag>) {
+        for flag in flags {
+            if self.known() >= FORESEEN {
+                return;
+            }
+            let fixed = flag.fixed().map(|answer| (answer.variant, answer.reason));
+            let ruled = fixed.is_none() && flag.native_text().is_none();
+            let chosen = flag.variants().iter().map(|variant| (Some(variant), Reason::TargetingMatch));
+            let ruled =
+                std::iter::once((flag.default_variant(), Reason::Default)).chain(chosen).filter(|_| ruled);
+            for (variant, reason) in fixed.into_iter().chain(ruled).take(FEW) {
+                self.find(Some(flag), variant, Outcome::Success(reason));
+            }
+        }
+    }
+
     fn count(&self, flag: Option<&Flag>, variant: Option<&Variant>, outcome: Outcome) {
+        self.counts.mine().add(self.find(flag, variant, outcome));
+    }
+
+    /// The place of a pair: the one that the flag keeps, or else what there is, kept with the flag from now on.
+    fn find(&self, flag: Option<&Flag>, variant: Option<&Variant>, outcome: Outcome) -> usize {
         let kept = match flag {
             Some(flag) => Shelf::of(flag, variant).map(|(shelf, variant)| (&shelf.counters, variant)),
             None => Some((&self.unknown, None)),
         };
         let kept = kept.map(|(places, variant)| (places, Counted { evaluations: self.id, variant, outcome }));
         let known = kept.and_then(|(places, counted)| places.find(&counted).copied());
-        let place = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let key = flag.map_or(UNKNOWN, Flag::key);
             let place = self.place(key, variant.map_or("", Variant::name), outcome);
             if let Some((places, counted)) = kept {
                 places.keep(counted, place, MOST);
             }
             place
-        });
-        self.counts.mine().add(place);
+        })
+    }
+
+    /// How many pairs have counters.
+    pub(crate) fn known(&self) -> usize {
+        self.places.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The place of a pair, a new one if there is room, or else of what overflows.
@@ -310,7 +345,12 @@ mod tests {
             variants.iter().map(|name| ((*name).to_owned(), json!(*name))).collect();
         let flag = json!({"state": "ENABLED", "variants": variants});
         let all: serde_json::Map<_, _> = (0..count).map(|at| (at.to_string(), flag.clone())).collect();
-        let document = json!({ "flags": all }).to_string();
+        compiled(&json!({ "flags": all }))
+    }
+
+    /// The flags of a document by their keys.
+    fn compiled(document: &serde_json::Value) -> Vec<Arc<Flag>> {
+        let document = document.to_string();
         let definition = Definition::parse(&document).expect("a document");
         compile(&definition, &Arc::from("test"), &Options::default(), None).layer.flags().to_vec()
     }
@@ -371,6 +411,42 @@ mod tests {
         let text = text(&evaluations);
         assert!(text.contains(r#"feature_flag_result_variant="b"} 1"#), "{text}");
         assert!(text.contains(r#"feature_flag_result_variant="c"} 2"#), "{text}");
+    }
+
+    #[test]
+    fn what_flags_can_be_seen_to_answer_has_its_counters_before_it_is_asked() {
+        let evaluations = Evaluations::default();
+        let document = json!({"flags": {
+            "off": {"state": "DISABLED", "variants": {"on": true}, "defaultVariant": "on"},
+            "ruled": {
+                "state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off",
+                "targeting": {"if": [{"var": "beta"}, "on"]},
+            },
+            "static": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "on"},
+        }});
+        let [off, ruled, fixed] = &compiled(&document)[..] else { panic!("three flags") };
+        evaluations.foresee([off, ruled, fixed].map(AsRef::as_ref));
+        assert_eq!(evaluations.known(), 1 + 3 + 1);
+        assert!(!text(&evaluations).contains("feature_flag_key"), "nothing has been counted");
+
+        evaluations.success(off, None, Reason::Disabled);
+        evaluations.success(ruled, Some(variant(ruled, "on")), Reason::TargetingMatch);
+        evaluations.success(ruled, Some(variant(ruled, "off")), Reason::Default);
+        evaluations.success(fixed, Some(variant(fixed, "on")), Reason::Static);
+        assert_eq!(evaluations.known(), 1 + 3 + 1, "{:?}", evaluations.places);
+        let text = text(&evaluations);
+        assert_eq!(text.matches("feature_flag_flagd_impression_total{").count(), 4, "{text}");
+    }
+
+    #[test]
+    fn flags_that_nobody_asks_leave_room_for_those_that_are_asked() {
+        let evaluations = Evaluations::default();
+        let flags = flags(2 * FORESEEN, &["on"]);
+        evaluations.foresee(flags.iter().map(AsRef::as_ref));
+        assert_eq!(evaluations.known(), FORESEEN);
+        let last = &flags[2 * FORESEEN - 1];
+        evaluations.success(last, Some(variant(last, "on")), Reason::Static);
+        assert!(!text(&evaluations).contains(OVERFLOW));
     }
 
     #[test]
