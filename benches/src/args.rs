@@ -80,7 +80,7 @@ pub(crate) enum What {
     Hostile {
         /// Hostile connections
         #[arg(long, default_value_t = 1_000)]
-        connections: usize,
+        connections: u32,
     },
     /// The engine and the Rust providers, beside the official crates where they are built
     Providers,

@@ -34,13 +34,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Crowd(JoinSet<()>);
 
 impl Crowd {
-    /// Opens `many` connections, each kind of harm in turn.
-    pub(crate) fn gather(many: usize, ports: Ports) -> Result<Self, Failure> {
+    /// Opens `many` connections within a second, each kind of harm in turn. All at once they would hold up the load's own core,
+    /// and honest clients with it.
+    pub(crate) fn gather(many: u32, ports: Ports) -> Result<Self, Failure> {
         let burst = resets()?;
         let mut tasks = JoinSet::new();
-        for harm in Harm::ALL.into_iter().cycle().take(many) {
+        for (harm, at) in Harm::ALL.into_iter().cycle().zip(0..many) {
             let burst = burst.clone();
             tasks.spawn(async move {
+                sleep(PAUSE * at / many).await;
                 loop {
                     // A server that refuses or hangs up is asked again: that is the harm.
                     let _ = match harm {
@@ -56,8 +58,8 @@ impl Crowd {
     }
 
     /// How many connections there are.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 }
 

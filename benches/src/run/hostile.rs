@@ -19,7 +19,7 @@ const RATE: u32 = 1_000;
 /// How long the crowd is at work before anything is counted.
 const SETTLE: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(args: &Args, connections: usize, report: &mut Report) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, connections: u32, report: &mut Report) -> Result<(), Failure> {
     let flags = Flags::new(FLAGS)?;
     let mut table =
         Table::new(format!("gRPC v1 R2 at {RATE}/s, alone and beside {connections} hostile connections"));
@@ -34,7 +34,7 @@ async fn measure(
     args: &Args,
     kind: &Kind,
     flags: &Flags,
-    connections: usize,
+    connections: u32,
     table: &mut Table,
 ) -> Result<(), Failure> {
     let exchange = grpc(Version::V1, "R2")?;
