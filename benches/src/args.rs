@@ -9,9 +9,9 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 pub(crate) struct Args {
-    /// What to measure
+    /// What to measure; everything if it is not said
     #[command(subcommand)]
-    pub(crate) what: What,
+    pub(crate) what: Option<What>,
     /// The daemon; the one built beside this program otherwise
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) daemon: Option<PathBuf>,
@@ -92,6 +92,14 @@ pub(crate) enum What {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+impl What {
+    /// Everything there is to measure, each as it is by default.
+    pub(crate) fn everything() -> Vec<Self> {
+        let all = ["serve", "latency", "load", "changes", "fanout", "hostile", "providers", "vendors"];
+        all.into_iter().filter_map(|what| Args::parse_from(["bench", what]).what).collect()
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

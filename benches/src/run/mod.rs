@@ -18,9 +18,9 @@ use crate::document::Document;
 use crate::report::Report;
 use crate::server::Kind;
 
-/// Measures what was asked for.
-pub(crate) async fn run(args: &Args, report: &mut Report) -> Result<(), Failure> {
-    match &args.what {
+/// Measures `what`.
+pub(crate) async fn run(what: &What, args: &Args, report: &mut Report) -> Result<(), Failure> {
+    match what {
         What::Serve => serve::run(args, report).await,
         What::Latency { rate } => latency::run(args, rate, report).await,
         What::Load { flags } => load::run(args, flags, report).await,
