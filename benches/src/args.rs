@@ -91,6 +91,9 @@ pub(crate) enum What {
         /// What --json wrote
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// The first figure of all tables in one
+        #[arg(long)]
+        brief: bool,
     },
 }
 

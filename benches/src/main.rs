@@ -15,6 +15,7 @@
 
 mod args;
 mod beside;
+mod brief;
 mod document;
 mod generator;
 mod hostile;
@@ -54,7 +55,7 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 fn main() -> Result<(), Failure> {
     let args = Args::parse();
     let wanted = match &args.what {
-        Some(What::Markdown { files }) => return report::markdown(files),
+        Some(What::Markdown { files, brief }) => return report::markdown(files, *brief),
         Some(what) => std::slice::from_ref(what),
         None => &What::everything(),
     };

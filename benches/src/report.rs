@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::probe::Cost;
 use crate::series::Series;
-use crate::{Failure, machine};
+use crate::{Failure, brief, machine};
 
 /// Figures of a [`Cost`].
 const NANOSECONDS: &str = "thread CPU ns/call";
@@ -117,7 +117,7 @@ impl Report {
         machine_markdown(&self.to_json())
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let tables: Vec<Value> = self.tables.iter().map(Table::to_json).collect();
         json!({"machine": self.machine, "load_average": self.load, "tables": tables})
     }
@@ -129,13 +129,17 @@ impl Report {
     }
 }
 
-/// Prints the tables of earlier runs.
-pub(crate) fn markdown(files: &[PathBuf]) -> Result<(), Failure> {
+/// Prints the tables of earlier runs, or of each run the first figure of all tables in one.
+pub(crate) fn markdown(files: &[PathBuf], brief: bool) -> Result<(), Failure> {
     for path in files {
         let read = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = fs::read_to_string(path).map_err(|error| read(&error))?;
         let report: Value = serde_json::from_str(&text).map_err(|error| read(&error))?;
         print!("{}", machine_markdown(&report));
+        if brief {
+            print!("{}", brief::markdown(&report));
+            continue;
+        }
         for table in report["tables"].as_array().into_iter().flatten() {
             print!("{}", table_markdown(table));
         }
@@ -182,7 +186,7 @@ fn table_markdown(table: &Value) -> String {
 }
 
 /// Three digits are all that a measurement is worth.
-fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     match number.abs() {
         0.0 => "0".to_owned(),
         size if size < 10.0 => format!("{number:.2}"),
