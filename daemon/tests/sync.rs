@@ -128,7 +128,7 @@ async fn a_message_comes_when_the_selected_flags_differ_and_only_then() {
     assert_eq!(keys(&next(&mut two).await), ["z"]);
     assert_eq!(next(&mut none).await, json!({}), "an empty selection is told at once");
     let mut news = world.served.store.subscribe();
-    world.served.documents[0].set(r#"{"flags":{}}"#);
+    world.served.documents[0].set(ONE.replace("1.0", "2.0"));
     news.changed().await.expect("a change");
     world.served.documents[1].set(TWO.replace("\"on\":true", "\"on\":false"));
     assert_eq!(

@@ -153,38 +153,37 @@ async fn yaml_is_told_by_the_name_of_the_object() {
 
 #[tokio::test]
 async fn what_goes_wrong_is_said_and_the_old_document_stays() {
+    tokio::join!(goes_wrong("s3"), goes_wrong("gcs"), goes_wrong("azblob"));
+}
+
+async fn goes_wrong(provider: &'static str) {
     let denied = "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>";
-    for provider in ["s3", "gcs", "azblob"] {
-        let mut object = Object::new(provider).await;
-        object.options.insert("timeoutS".to_owned(), json!(1));
-        object.put(&document("one"));
-        let store = open(&object);
+    let mut object = Object::new(provider).await;
+    object.options.insert("timeoutS".to_owned(), json!(1));
+    object.put(&document("one"));
+    let store = open(&object);
+    serves(&store, "one").await;
+    let status = |status, body: &str| Answer::Status(status, Vec::new(), body.to_owned());
+    for (fault, says) in [
+        (status(403, denied), "403 Forbidden (AccessDenied); check "),
+        (status(401, ""), "401"),
+        (status(404, ""), "check the bucket and the name of the object"),
+        (status(500, ""), "500"),
+        (status(503, ""), "503"),
+        (status(301, ""), ""),
+        (Answer::Truncated, ""),
+        (Answer::Drip, ""),
+        (Answer::Hang, "no answer within 1s"),
+    ] {
+        object.server.script().always = Some(fault.clone());
+        let status = becomes(&store, State::Unreachable).await;
+        let error = status.error.clone().unwrap_or_default();
+        assert!(error.contains(says) && error.contains("bucket/flags.json"), "{provider} {fault:?}: {error}");
+        assert!(!error.contains("hunter2") && error.len() < 600, "{error}");
+        assert!(status.ready);
         serves(&store, "one").await;
-        let status = |status, body: &str| Answer::Status(status, Vec::new(), body.to_owned());
-        for (fault, says) in [
-            (status(403, denied), "403 Forbidden (AccessDenied); check "),
-            (status(401, ""), "401"),
-            (status(404, ""), "check the bucket and the name of the object"),
-            (status(500, ""), "500"),
-            (status(503, ""), "503"),
-            (status(301, ""), ""),
-            (Answer::Truncated, ""),
-            (Answer::Drip, ""),
-            (Answer::Hang, "no answer within 1s"),
-        ] {
-            object.server.script().always = Some(fault.clone());
-            let status = becomes(&store, State::Unreachable).await;
-            let error = status.error.clone().unwrap_or_default();
-            assert!(
-                error.contains(says) && error.contains("bucket/flags.json"),
-                "{provider} {fault:?}: {error}"
-            );
-            assert!(!error.contains("hunter2") && error.len() < 600, "{error}");
-            assert!(status.ready);
-            serves(&store, "one").await;
-            object.server.script().always = None;
-            becomes(&store, State::Ok).await;
-        }
+        object.server.script().always = None;
+        becomes(&store, State::Ok).await;
     }
 }
 
