@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Measures hoist beside its limits and its peers.
 #[derive(Debug, Parser)]
@@ -98,14 +98,28 @@ pub(crate) enum What {
 }
 
 impl What {
-    /// Everything there is to measure, each as it is by default.
+    /// Everything that is measured without being told more, each as it is by default.
     pub(crate) fn everything() -> Vec<Self> {
-        let all = ["serve", "latency", "load", "changes", "fanout", "hostile", "providers", "vendors"];
-        all.into_iter().filter_map(|what| Args::parse_from(["bench", what]).what).collect()
+        let all = Args::command();
+        let names = all.get_subcommands().map(clap::Command::get_name);
+        let whats = names.filter_map(|name| Args::try_parse_from(["bench", name]).ok()?.what);
+        whats.collect()
     }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is no number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| format!("`{text}`: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_all_that_can_be_measured() {
+        let all = What::everything();
+        assert!(!all.iter().any(|what| matches!(what, What::Markdown { .. })), "{all:?}");
+        assert_eq!(all.len(), Args::command().get_subcommands().count() - 1, "{all:?}");
+    }
 }

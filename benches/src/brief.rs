@@ -5,52 +5,52 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::report::short;
+use crate::series::Series;
 
-/// The first figure of every table that has it, as Markdown.
+/// The first figure of every table that has it, as Markdown; and how often the first subject's is each other's.
 pub(crate) fn markdown(report: &Value) -> String {
     let tables = list(&report["tables"]);
     let Some(figure) = tables.first().and_then(|table| table["series"][0]["figure"].as_str()) else {
         return String::new();
     };
-    let mut subjects: Vec<&str> = Vec::new();
-    for series in tables.iter().flat_map(|table| list(&table["series"])) {
-        let subject = text(&series["subject"]);
-        if series["figure"] == figure && !subjects.contains(&subject) {
-            subjects.push(subject);
+    let of_figure = |table: &Value| -> Vec<Series> {
+        let all = list(&table["series"]).iter().filter_map(Series::from_json);
+        all.filter(|series| series.figure == figure).collect()
+    };
+    let mut subjects: Vec<String> = Vec::new();
+    for series in tables.iter().flat_map(of_figure) {
+        if !subjects.contains(&series.subject) {
+            subjects.push(series.subject);
         }
     }
     let mut out =
         format!("\n| {figure} | {} |\n|---|{}\n", subjects.join(" | "), "---|".repeat(subjects.len()));
     for table in tables {
-        let cells: Vec<String> = subjects.iter().map(|subject| cell(table, figure, subject)).collect();
-        if cells.iter().any(|cell| !cell.is_empty()) {
-            let _ = writeln!(out, "| {} | {} |", text(&table["title"]), cells.join(" | "));
-        }
+        let all = of_figure(table);
+        let Some(first) = all.first() else { continue };
+        let title = table["title"].as_str().unwrap_or_default();
+        let cell = |subject: &String| {
+            let series = all.iter().find(|series| series.subject == *subject);
+            series.map_or_else(String::new, |series| cell(series, first))
+        };
+        let cells: Vec<String> = subjects.iter().map(cell).collect();
+        let _ = writeln!(out, "| {title} | {} |", cells.join(" | "));
     }
     out
 }
 
-/// The middle, how far rounds were apart, and how often the first subject's is this one's.
-fn cell(table: &Value, figure: &str, subject: &str) -> String {
-    let of = |series: &&Value| series["figure"] == figure && series["subject"] == subject;
-    let Some(series) = list(&table["series"]).iter().find(of) else { return String::new() };
-    let number = |name: &str| series[name].as_f64().unwrap_or(f64::NAN);
-    let mut cell = format!("{} ({:.0} %)", short(number("median")), number("spread") * 100.0);
-    let compared = format!(" / {subject}: ");
-    let notes = list(&table["notes"]).iter().map(text).filter(|note| note.starts_with(figure));
-    if let Some((_, times)) = notes.filter_map(|note| note.split_once(&compared)).next() {
-        // Why it is refused stands before it.
-        let _ = write!(cell, ", {}", times.split(':').next().unwrap_or(times));
+/// The middle and how far rounds were apart; behind it, unless it is `first`'s own, how often `first`'s is this one's.
+fn cell(series: &Series, first: &Series) -> String {
+    let own = format!("{} ({:.0} %)", short(series.median()), series.spread() * 100.0);
+    match first.times(series) {
+        _ if series.subject == first.subject => own,
+        Ok(times) => format!("{own}, {times:.2}"),
+        Err(_) => format!("{own}, refused"),
     }
-    cell
 }
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -68,7 +68,6 @@ mod tests {
                 table.add("hoistd", "requests", 1.0 / round);
                 table.add("no-op", "us", 8.0);
             }
-            table.compare("hoistd", "us");
             report.take(table);
         }
         report.take(Table::new("empty"));

@@ -63,8 +63,7 @@ fn main() -> Result<(), Failure> {
     machine::let_servers_use(args.cores);
     let mut report = Report::begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut all = wanted.iter();
-    let ended = all.try_for_each(|what| runtime.block_on(run::run(what, &args, &mut report)));
+    let ended = wanted.iter().try_for_each(|what| runtime.block_on(run::run(what, &args, &mut report)));
     // What was measured before a failure is not lost.
     report.end();
     print!("{}", report.text());

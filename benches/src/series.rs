@@ -40,13 +40,28 @@ impl Series {
         if median == 0.0 { 0.0 } else { (max - self.min()) / median }
     }
 
-    /// How often `other`'s figure this one's is, or why that cannot be said.
-    pub(crate) fn over(&self, other: &Self) -> String {
+    /// How often `other`'s figure this one's is; how far rounds differ, where that is too far to say so.
+    pub(crate) fn times(&self, other: &Self) -> Result<f64, f64> {
         let worse = self.spread().max(other.spread());
         if worse > MAX_SPREAD || !worse.is_finite() {
-            return format!("refused: rounds differ by {:.0} %", worse * 100.0);
+            return Err(worse);
         }
-        format!("{:.2}", self.median() / other.median())
+        Ok(self.median() / other.median())
+    }
+
+    /// The same in words.
+    pub(crate) fn over(&self, other: &Self) -> String {
+        match self.times(other) {
+            Ok(times) => format!("{times:.2}"),
+            Err(spread) => format!("refused: rounds differ by {:.0} %", spread * 100.0),
+        }
+    }
+
+    /// What [`to_json`](Self::to_json) wrote.
+    pub(crate) fn from_json(json: &Value) -> Option<Self> {
+        let text = |name: &str| json[name].as_str().map(str::to_owned);
+        let rounds = json["rounds"].as_array()?.iter().filter_map(Value::as_f64).collect();
+        Some(Self { subject: text("subject")?, figure: text("figure")?, rounds })
     }
 
     pub(crate) fn to_json(&self) -> Value {
