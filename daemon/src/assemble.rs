@@ -342,7 +342,8 @@ impl App {
     }
 }
 
-/// Makes the counters of flags as they come into service, for as long as there is a store.
+/// Makes what can be made of flags before they are asked, as they come into service and for as long as there is a store:
+/// counters, and the replies of those that have counters and give everybody the same answer.
 fn foresee(store: &Arc<Store>, evaluations: Arc<Evaluations>) -> impl Future<Output = ()> + use<> {
     let mut news = store.subscribe();
     news.mark_changed();
@@ -355,9 +356,10 @@ fn foresee(store: &Arc<Store>, evaluations: Arc<Evaluations>) -> impl Future<Out
             let work = move || {
                 let snapshot = Arc::clone(&store.read());
                 drop(store);
-                evaluations.foresee(snapshot.select(&Selector::Any).map(AsRef::as_ref));
+                let flags = snapshot.select(&Selector::Any).map(AsRef::as_ref);
+                evaluations.foresee(flags.inspect(|flag| services::foresee(flag)));
             };
-            // What failed here is made when it is first counted.
+            // What failed here is made when it is first asked.
             let _ = tokio::task::spawn_blocking(work).await;
         }
     }
@@ -386,7 +388,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn counters_are_made_as_flags_come_into_service() {
+    async fn counters_and_fixed_replies_are_made_as_flags_come_into_service() {
         let document = |keys: &[&str]| {
             let flag = json!({"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on"});
             let flags: Map<_, _> = keys.iter().map(|key| ((*key).to_owned(), flag.clone())).collect();
@@ -403,6 +405,11 @@ mod tests {
             while evaluations.known() != keys.len() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+        }
+        let snapshot = Arc::clone(&store.read());
+        for flag in snapshot.flags() {
+            let (shelf, _) = crate::shelf::Shelf::of(flag, None).expect("a shelf");
+            assert_eq!((shelf.counters.len(), shelf.replies.len()), (1, 2), "a reply of v1 and one of OFREP");
         }
         drop(store);
         foreseeing.await.expect("ends with the store");

@@ -67,6 +67,12 @@ impl<K: PartialEq, V> Chain<K, V> {
         }
     }
 
+    /// How many are kept.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.links().count()
+    }
+
     fn links(&self) -> impl Iterator<Item = &Link<K, V>> {
         std::iter::successors(self.0.get(), |link| link.next.0.get()).map(Box::as_ref)
     }
@@ -94,7 +100,7 @@ mod tests {
                 scope.spawn(move || (0..16).for_each(|key| chain.keep(key, thread, 16)));
             }
         });
-        assert_eq!(chain.links().count(), 16);
+        assert_eq!(chain.len(), 16);
         assert!((0..16).all(|key| chain.find(&key).is_some()));
     }
 }

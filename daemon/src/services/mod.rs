@@ -15,3 +15,15 @@ pub mod proxy;
 pub(crate) mod replies;
 pub mod sync;
 pub mod unleash;
+
+use engine::Flag;
+
+use crate::ask::Outcome;
+
+/// Writes the replies of a flag that gives everybody the same answer, before anybody asks for them.
+pub(crate) fn foresee(flag: &Flag) {
+    let Some(answer) = flag.fixed() else { return };
+    let outcome = Outcome { key: flag.key(), flag: Some(flag), result: Ok(answer) };
+    evaluation::foresee(outcome);
+    ofrep::foresee(&outcome);
+}

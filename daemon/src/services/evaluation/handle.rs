@@ -10,7 +10,7 @@ use tonic::Status;
 
 use super::convert::{Answer, Item, Question, Scalar, invalid, reflection};
 use super::events::{Hub, Listener};
-use crate::ask::{Ask, Type};
+use crate::ask::{Ask, Outcome, Type};
 use crate::light::{Body, Light};
 use crate::services::grpc::{self, FrameStream, Frames};
 use crate::services::replies::{self, Place};
@@ -60,18 +60,7 @@ impl Handler {
         let selector = selector(headers)?;
         let (key, context) = question.parts();
         let light = self.light(context, headers);
-        let reflected = selector.reflection().map(|(name, _)| name);
-        let answer = self.ask.one(key, &selector, Q::VALUE, &light, |outcome| {
-            let place = replies::place::<Q>(&outcome, reflected);
-            if let Some(reply) = place.and_then(Place::reply) {
-                return Ok(Frames::Kept(Arc::clone(reply)));
-            }
-            let frame = grpc::frame(&Q::render(Answer::new(outcome, &selector)?)?);
-            if let Some(place) = place {
-                place.keep(&frame);
-            }
-            Ok(Frames::One(frame))
-        });
+        let answer = self.ask.one(key, &selector, Q::VALUE, &light, |outcome| reply::<Q>(outcome, &selector));
         answer.map_err(invalid)?
     }
 
@@ -100,6 +89,23 @@ impl Handler {
     fn light<'r>(&self, context: &'r [u8], headers: &'r HeaderMap) -> Light<'r> {
         Light { body: Body::Struct(context), headers: self.maps_headers.then_some(headers) }
     }
+}
+
+/// The reply to `Q` that says `outcome`: the one that was written before, or else a new one for the next time, too.
+#[inline]
+pub(super) fn reply<Q: Question + 'static>(
+    outcome: Outcome<'_>,
+    selector: &Selector<'_>,
+) -> Result<Frames, Status> {
+    let place = replies::place::<Q>(&outcome, selector.reflection().map(|(name, _)| name));
+    if let Some(reply) = place.and_then(Place::reply) {
+        return Ok(Frames::Kept(Arc::clone(reply)));
+    }
+    let frame = grpc::frame(&Q::render(Answer::new(outcome, selector)?)?);
+    if let Some(place) = place {
+        place.keep(&frame);
+    }
+    Ok(Frames::One(frame))
 }
 
 /// The request's selector: the first such header, without one none (contract 3.11).

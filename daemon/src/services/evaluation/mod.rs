@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::grpc::{self, Frames, Methods};
-use crate::ask::Ask;
+use crate::ask::{Ask, Outcome};
 use events::Hub;
 use handle::{Handler, Version};
 
@@ -58,6 +58,11 @@ pub fn methods(parts: &Evaluation) -> impl Methods + use<> {
         (&v1::VERSION, current),
         (&schema_v1::VERSION, first),
     ]))
+}
+
+/// Writes the replies of the version that most clients speak, before anybody asks.
+pub(super) fn foresee(outcome: Outcome<'_>) {
+    v1::foresee(outcome);
 }
 
 /// The versions of the service and who answers for each.

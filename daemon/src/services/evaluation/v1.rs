@@ -1,6 +1,7 @@
 //! `flagd.evaluation.v1`: a value is always present, a flag without one is not found.
 
 use bytes::Bytes;
+use engine::Selector;
 use http::HeaderMap;
 use proto::flagd::evaluation::v1::{
     AnyFlag, EventStreamResponse, ResolveAllRequest, ResolveAllResponse, ResolveBooleanRequest,
@@ -11,7 +12,8 @@ use tonic::Status;
 
 use super::convert::{self, Item, Scalar, question};
 use super::events::{Event, Listener};
-use super::handle::{Everything, Handler, Version};
+use super::handle::{Everything, Handler, Version, reply};
+use crate::ask::{Outcome, Type};
 use crate::services::grpc::{self, Frames};
 
 question!(ResolveBooleanRequest -> ResolveBooleanResponse(bool), convert::v1);
@@ -33,6 +35,24 @@ pub(super) static VERSION: Version = Version {
     ],
     events: Listener::frames::<EventStreamResponse>,
 };
+
+/// Writes the replies to questions for the type of the flag's default variant, before anybody asks.
+pub(super) fn foresee(outcome: Outcome<'_>) {
+    let write = |reply: fn(Outcome<'_>, &Selector<'_>) -> Result<Frames, Status>| {
+        // An error is written anew each time.
+        let _ = reply(outcome, &Selector::Any);
+    };
+    match outcome.flag.and_then(Type::of_default) {
+        Some(Type::Bool) => write(reply::<ResolveBooleanRequest>),
+        Some(Type::String) => write(reply::<ResolveStringRequest>),
+        Some(Type::Number) => {
+            write(reply::<ResolveFloatRequest>);
+            write(reply::<ResolveIntRequest>);
+        }
+        Some(Type::Object) => write(reply::<ResolveObjectRequest>),
+        _ => {}
+    }
+}
 
 fn resolve_all(handler: &Handler, headers: &HeaderMap, message: Bytes) -> Result<Frames, Status> {
     let request: ResolveAllRequest = grpc::read(message)?;

@@ -38,7 +38,7 @@ use tower::Service;
 use self::events::{News, Wish};
 use self::route::{Route, route};
 use self::tag::{Hash, Views};
-use crate::ask::{Ask, Type};
+use crate::ask::{Ask, Outcome, Type};
 use crate::light::{Body as ContextBody, Enrichment, Light, Unreadable};
 use crate::listen::aside;
 
@@ -92,6 +92,11 @@ impl Ofrep {
         let places = Arc::new(Semaphore::new(FOLLOWERS));
         Self { shared: Arc::new(Shared { ask, store, views, places, body_bytes, closing }) }
     }
+}
+
+/// Writes a flag's reply before anybody asks for it.
+pub(super) fn foresee(outcome: &Outcome<'_>) {
+    convert::evaluation(&mut Vec::new(), outcome, None);
 }
 
 impl<B> Service<Request<B>> for Ofrep
